@@ -1,0 +1,77 @@
+# Maskwatch. Every word here is also what CI calls.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(firstword $(foreach python,python3.11 python3 python,$(shell command -v $(python) >/dev/null 2>&1 && $(python) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $(python))))
+BIN := .venv/bin
+MEMBERS := proto runtime services/edge_detector services/dispatcher services/ingress services/notifier devstack
+CODE := $(MEMBERS) tests benchmarks
+
+.PHONY: help setup demo demo-check check lint format types unit integration e2e test bench proto requirements clean
+
+help: ## Show these words
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+setup: .venv/.installed ## Install everything into .venv (needs Python 3.11 and nothing else)
+
+.venv/.installed: requirements/dev.txt $(addsuffix /pyproject.toml,$(MEMBERS))
+	@[[ -n "$(PYTHON)" ]] || { echo 'Maskwatch needs Python 3.11: install it (Debian 12: apt install python3.11-venv; anywhere: pyenv install 3.11) or run make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@echo 'Installing (a minute or two the first time) ...'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps $(addprefix --editable ,$(MEMBERS))
+	@touch $@
+
+demo: setup ## The whole system on a demo clip; a mail in an inbox you can look at
+	@$(BIN)/python -m devstack demo
+
+demo-check: setup ## The same without a person: exit 0 only if exactly the expected mails and rows are there
+	@$(BIN)/python -m devstack demo --check
+
+check: lint types unit ## What to run before a commit
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check $(CODE) training
+	$(BIN)/ruff format --check $(CODE) training
+
+format: setup ## ruff: repair what can be repaired
+	$(BIN)/ruff check --fix $(CODE) training
+	$(BIN)/ruff format $(CODE) training
+
+types: setup ## mypy, strict
+	$(BIN)/mypy $(addsuffix /src,$(MEMBERS)) tests benchmarks
+
+unit: setup ## Unit tests: no network, no sleep, under 10 s
+	$(BIN)/pytest tests/unit
+
+integration: setup ## Tests on real Kafka, PostgreSQL and SMTP
+	$(BIN)/pytest tests/integration
+
+e2e: setup ## Services as processes: a picture in, a mail out
+	$(BIN)/pytest tests/e2e
+
+test: lint types proto-check ## Everything CI runs, with branch coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest tests/unit tests/integration tests/e2e
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=90
+
+bench: setup ## Measure dispatcher, ingress, notifier and detector beside their bare clients
+	$(BIN)/python -m benchmarks
+
+proto: setup ## Generate the code of proto/ anew
+	cd proto/src && ../../$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. maskwatch_proto/alert.proto
+
+.PHONY: proto-check
+proto-check: setup ## Fail when the committed generated code is not what alert.proto says
+	@rm -rf build/proto && mkdir -p build/proto
+	@cd proto/src && ../../$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=../../build/proto --pyi_out=../../build/proto maskwatch_proto/alert.proto
+	@for file in alert_pb2.py alert_pb2.pyi; do diff -u proto/src/maskwatch_proto/$$file build/proto/maskwatch_proto/$$file || { echo "$$file differs: run make proto" >&2; exit 1; }; done
+
+requirements: ## Resolve anew and write the hashed requirement files
+	@[[ -x $(BIN)/uv ]] || { $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet uv; }
+	$(BIN)/uv lock --quiet
+	$(BIN)/uv export --quiet --frozen --group dev --no-emit-workspace --no-header --no-annotate --format requirements.txt --output-file requirements/dev.txt
+	for service in edge_detector dispatcher ingress notifier; do $(BIN)/uv export --quiet --frozen --package $${service/_/-} --no-dev --no-emit-workspace --no-header --no-annotate --format requirements.txt --output-file requirements/$$service.txt; done
+
+clean: ## Remove what was built here
+	rm -rf build .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis demo-data

@@ -1,0 +1,1 @@
+"""Maskwatch's messages: the schema, its generated code, and `contract`, which validates."""

@@ -1,0 +1,234 @@
+"""Alert to bytes and back: the one place where a message is validated.
+
+Wire format: alert.proto. A message made by the original programs is a valid Alert too; it lacks
+the fields from 8 up, and gets an event id derived from its content, so that its redelivery is
+recognised as well.
+"""
+
+import hashlib
+import struct
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from google.protobuf.message import DecodeError
+from pydantic import ValidationError
+
+from maskwatch_proto import alert_pb2
+from maskwatch_proto.alert import Alert, ClockQuality, Image, Label, Model
+
+SCHEMA_VERSION = 1
+SIZE_BYTES_MAX = 4 * 1024 * 1024  # topics, producers and consumers are set to the same limit
+EVENT_TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+_ORIGINAL_EVENTS = UUID("5b0f2b83-6f0e-5d3c-9d66-0d9b5e0f6a51")  # name space of derived event ids
+_ALERT_ID = struct.Struct("<Q")
+
+_LABELS: dict[alert_pb2.Label, Label | None] = {
+    alert_pb2.LABEL_UNSPECIFIED: None,
+    alert_pb2.LABEL_MASK: Label.MASK,
+    alert_pb2.LABEL_NO_MASK: Label.NO_MASK,
+    alert_pb2.LABEL_BAD_MASK: Label.BAD_MASK,
+    alert_pb2.LABEL_UNSURE: Label.UNSURE,
+}
+_CLOCKS: dict[alert_pb2.ClockQuality, ClockQuality | None] = {
+    alert_pb2.CLOCK_QUALITY_UNSPECIFIED: None,
+    alert_pb2.CLOCK_QUALITY_SYNCHRONISED: ClockQuality.SYNCHRONISED,
+    alert_pb2.CLOCK_QUALITY_UNCERTAIN: ClockQuality.UNCERTAIN,
+}
+_LABEL_NUMBERS = {label: number for number, label in _LABELS.items()}
+_CLOCK_NUMBERS = {clock: number for number, clock in _CLOCKS.items()}
+
+
+class InvalidAlert(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
+    """A message that will never be archived, however often it is tried.
+
+    Attributes:
+        field: Path of the offending field in alert.proto, or "message" for the whole.
+        reason: Why, in words for the operator; never holds bytes of the message.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+def encode(alert: Alert) -> bytes:
+    """Return the alert as the bytes that travel on `alert-topic`.
+
+    Every submessage is present, empty if need be: the original programs crash on an absent one.
+    """
+    message = alert_pb2.Alert(
+        event_time=alert.event_time.astimezone(UTC).strftime(EVENT_TIME_FORMAT),
+        created_by=alert_pb2.Device(
+            type=alert.device.type, guid=alert.device.guid, enrolled_on=alert.device.enrolled_on
+        ),
+        location=alert_pb2.Location(
+            longitude=alert.location.longitude, latitude=alert.location.latitude
+        ),
+        face_detection_model=_model_message(alert.face_model),
+        mask_classifier_model=_model_message(alert.mask_model),
+        probability=alert.probability,
+        image=_image_message(alert.image),
+        event_id=str(alert.event_id),
+        label=_LABEL_NUMBERS[alert.label],
+        camera=alert.camera,
+        runtime=alert.runtime,
+        boot_id=alert.boot_id,
+        sequence=alert.sequence,
+        clock_quality=_CLOCK_NUMBERS[alert.clock_quality],
+        schema_version=SCHEMA_VERSION,
+    )
+    if alert.episode_id is not None:
+        message.episode_id = str(alert.episode_id)
+    if alert.face_box is not None:
+        box = alert.face_box
+        message.face_box.CopyFrom(
+            alert_pb2.FaceBox(left=box.left, top=box.top, right=box.right, bottom=box.bottom)
+        )
+    return message.SerializeToString()
+
+
+def decode(payload: bytes) -> Alert:
+    """Return the alert that the bytes hold.
+
+    Raises:
+        InvalidAlert: The bytes are no alert, or one that no reader of this version may archive.
+    """
+    if not payload:
+        raise InvalidAlert("message", "is empty")
+    if len(payload) > SIZE_BYTES_MAX:
+        raise InvalidAlert("message", f"has {len(payload)} bytes, at most {SIZE_BYTES_MAX} fit")
+    message = alert_pb2.Alert()
+    try:
+        message.ParseFromString(payload)
+    except DecodeError as error:
+        raise InvalidAlert("message", "is no protobuf message of type Alert") from error
+    if message.schema_version > SCHEMA_VERSION:
+        raise InvalidAlert(
+            "schema_version",
+            f"is {message.schema_version}, this reader knows up to {SCHEMA_VERSION}: upgrade it",
+        )
+    try:
+        return Alert.model_validate(_values(message, payload))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        raise InvalidAlert(_wire_path(first["loc"]), first["msg"]) from error
+
+
+def encode_alert_id(alert_id: int) -> bytes:
+    """Return the value of a message on `to-notify-topic`: 8 bytes, little-endian, unsigned."""
+    return _ALERT_ID.pack(alert_id)
+
+
+def decode_alert_id(value: bytes) -> int:
+    """Return the archive's alert id; what follows the first 8 bytes is ignored.
+
+    Raises:
+        InvalidAlert: Fewer than 8 bytes.
+    """
+    if len(value) < _ALERT_ID.size:
+        raise InvalidAlert("message", f"has {len(value)} bytes, an alert id has {_ALERT_ID.size}")
+    number: int = _ALERT_ID.unpack_from(value)[0]
+    return number
+
+
+def _values(message: alert_pb2.Alert, payload: bytes) -> dict[str, Any]:
+    location, image, size = message.location, message.image, message.image.size
+    return {
+        "event_id": _event_id(message, payload),
+        "event_time": _event_time(message.event_time),
+        "device": {
+            "type": message.created_by.type,
+            "guid": message.created_by.guid,
+            "enrolled_on": message.created_by.enrolled_on,
+        },
+        "location": {"longitude": location.longitude, "latitude": location.latitude},
+        "face_model": _model_values(message.face_detection_model),
+        "mask_model": _model_values(message.mask_classifier_model),
+        "probability": message.probability,
+        "image": {
+            "format": image.format,
+            "width": size.width,
+            "height": size.height,
+            "data": image.data,
+        },
+        "label": _known(_LABELS, message.label, "label"),
+        "face_box": _face_box(message),
+        "episode_id": _uuid(message.episode_id, "episode_id") if message.episode_id else None,
+        "camera": message.camera,
+        "runtime": message.runtime,
+        "boot_id": message.boot_id,
+        "sequence": message.sequence,
+        "clock_quality": _known(_CLOCKS, message.clock_quality, "clock_quality"),
+    }
+
+
+def _event_id(message: alert_pb2.Alert, payload: bytes) -> UUID:
+    if message.event_id:
+        return _uuid(message.event_id, "event_id")
+    # protobuf leaves the order of fields open, so the name is made of values, not of the payload.
+    if message.schema_version == 0:
+        canonical = message.SerializeToString(deterministic=True)
+        return uuid5(_ORIGINAL_EVENTS, hashlib.sha256(canonical).hexdigest())
+    raise InvalidAlert("event_id", f"is missing in a message of {len(payload)} bytes")
+
+
+def _uuid(text: str, field: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise InvalidAlert(field, "is no UUID") from error
+
+
+def _event_time(text: str) -> datetime:
+    # fromisoformat reads the contract's form six times as fast as strptime, and others besides.
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidAlert("event_time", 'is not "YYYY-MM-DD HH:MM:SS.ffffff"') from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _known(names: Mapping[Any, Any], number: int, field: str) -> Any:
+    try:
+        return names[number]
+    except KeyError:
+        raise InvalidAlert(field, f"is {number}, which this reader does not know") from None
+
+
+def _face_box(message: alert_pb2.Alert) -> dict[str, float] | None:
+    if not message.HasField("face_box"):
+        return None
+    box = message.face_box
+    return {"left": box.left, "top": box.top, "right": box.right, "bottom": box.bottom}
+
+
+def _model_values(model: alert_pb2.Model) -> dict[str, Any]:
+    return {"name": model.name, "guid": model.guid, "threshold": model.threshold}
+
+
+def _model_message(model: Model) -> alert_pb2.Model:
+    return alert_pb2.Model(name=model.name, guid=model.guid, threshold=model.threshold)
+
+
+def _image_message(image: Image) -> alert_pb2.Image:
+    return alert_pb2.Image(
+        format=image.format,
+        size=alert_pb2.Size(width=image.width, height=image.height),
+        data=image.data,
+    )
+
+
+# Names that differ between the models and alert.proto.
+_WIRE_NAMES = {
+    "device": "created_by",
+    "face_model": "face_detection_model",
+    "mask_model": "mask_classifier_model",
+}
+
+
+def _wire_path(location: tuple[int | str, ...]) -> str:
+    first, *rest = (str(part) for part in location)
+    return ".".join((_WIRE_NAMES.get(first, first), *rest))

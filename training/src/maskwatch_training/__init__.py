@@ -1,0 +1,1 @@
+"""Trains, measures and exports the models that Maskwatch runs at the edge."""
