@@ -1,0 +1,1 @@
+"""Publishes the alerts of a device's outbox to Kafka."""

@@ -1,0 +1,80 @@
+"""The port for operators: /health/live, /health/ready and /metrics."""
+
+import asyncio
+import socket
+
+import structlog
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from maskwatch_runtime.errors import Misconfigured
+from maskwatch_runtime.health import Health
+
+_log = structlog.get_logger()
+
+
+def application(health: Health, registry: CollectorRegistry) -> Starlette:
+    """Return the ASGI application; 503 says not live or not ready, with the reasons."""
+
+    async def live(_: Request) -> JSONResponse:
+        stalled = health.not_live()
+        return JSONResponse({"live": not stalled, "stalled": stalled}, 503 if stalled else 200)
+
+    async def ready(_: Request) -> JSONResponse:
+        missing = health.not_ready()
+        return JSONResponse({"ready": not missing, "missing": missing}, 503 if missing else 200)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[
+            Route("/health/live", live),
+            Route("/health/ready", ready),
+            Route("/metrics", metrics),
+        ]
+    )
+
+
+class Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: the service's lifecycle decides when it ends."""
+
+    def install_signal_handlers(self) -> None:
+        """Leave the signals alone."""
+
+    def capture_signals(self) -> "_Untouched":  # type: ignore[override]
+        return _Untouched()
+
+
+class _Untouched:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+async def serve(app: Starlette, *, host: str, port: int, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; logs the address, which tells the port when 0 was asked for.
+
+    Raises:
+        Misconfigured: The port is taken or may not be used.
+    """
+    try:
+        listener = socket.create_server((host, port))
+    except OSError as error:
+        raise Misconfigured(f"cannot listen on {host}:{port}: {error}") from error
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+    )
+    server = Server(config)
+    _log.info("listening", action="listen", host=host, port=listener.getsockname()[1])
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await stop.wait()
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()

@@ -1,0 +1,138 @@
+"""Publishing that is acknowledged, pipelined and bounded in time.
+
+Not the idempotent producer: with a dead broker the one of aiokafka 0.14 hangs in send and in stop
+(aiokafka issue 1101). Consumers recognise a repeated message by its key, so a retry is harmless.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from maskwatch_runtime.errors import Unavailable
+from maskwatch_runtime.kafka.connection import client_options
+from maskwatch_runtime.kafka.message import Message
+from maskwatch_runtime.kafka.topics import MESSAGE_BYTES_MAX
+from maskwatch_runtime.settings import KafkaSettings
+
+
+class Refused(Exception):  # noqa: N818 - errors are named for what is wrong
+    """The broker will never take this message; the reason is the text."""
+
+
+# What became of a message: None once the broker has acknowledged it.
+Outcome = None | Refused | Unavailable
+
+
+class Publisher(Protocol):
+    """The fake is `testing.FakePublisher`; one suite tests both."""
+
+    async def publish(self, messages: Sequence[Message]) -> list[Outcome]:
+        """Return one outcome per message, in order; messages of one key keep their order."""
+        ...
+
+    async def connect(self) -> None:
+        """Make sure that there is a connection; costs nothing when there is one.
+
+        Raises:
+            Unavailable: No broker answers.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give the connection back, within a bounded time."""
+        ...
+
+
+class KafkaPublisher:
+    """Publishes through one producer, which is thrown away and built anew after a failure."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+
+    async def publish(self, messages: Sequence[Message]) -> list[Outcome]:
+        try:
+            outcomes = await self._publish(messages)
+        except BaseException:
+            await self.close()
+            raise
+        if any(isinstance(outcome, Unavailable) for outcome in outcomes):
+            # What is still in the producer's buffer must not go out behind what is tried again.
+            await self.close()
+        return outcomes
+
+    async def connect(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.kafka_timeout_s):
+                await self._started()
+        except (TimeoutError, KafkaError, OSError) as error:
+            await self.close()
+            raise _unavailable(error) from error
+
+    async def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        # With a broker that does not answer, stop() would flush for ever.
+        with suppress(TimeoutError, KafkaError):
+            await asyncio.wait_for(producer.stop(), min(self._settings.kafka_timeout_s, 2.0))
+
+    async def _publish(self, messages: Sequence[Message]) -> list[Outcome]:
+        timeout_s = self._settings.kafka_timeout_s
+        try:
+            await self.connect()
+        except Unavailable as error:
+            return [error] * len(messages)
+        producer = await self._started()
+        deadline_s = asyncio.get_running_loop().time() + timeout_s + len(messages) / 100
+        sent = [await self._send(producer, message, deadline_s) for message in messages]
+        return [await _outcome(future, deadline_s) for future in sent]
+
+    async def _send(
+        self, producer: AIOKafkaProducer, message: Message, deadline_s: float
+    ) -> "asyncio.Future[object] | Outcome":
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                future: asyncio.Future[object] = await producer.send(
+                    message.topic, message.value, key=message.key, headers=message.headers
+                )
+        except MessageSizeTooLargeError as error:
+            return Refused(str(error))
+        except (TimeoutError, KafkaError) as error:
+            return _unavailable(error)
+        return future
+
+    async def _started(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                acks="all",
+                enable_idempotence=False,
+                linger_ms=0,
+                max_request_size=MESSAGE_BYTES_MAX,
+                max_batch_size=256 * 1024,
+                **client_options(self._settings),
+            )
+            self._producer = producer
+            await producer.start()
+        return self._producer
+
+
+async def _outcome(sent: "asyncio.Future[object] | Outcome", deadline_s: float) -> Outcome:
+    if sent is None or isinstance(sent, Refused | Unavailable):
+        return sent
+    try:
+        async with asyncio.timeout_at(deadline_s):
+            await asyncio.shield(sent)
+    except MessageSizeTooLargeError as error:
+        return Refused(str(error) or "the broker calls it too large")
+    except (TimeoutError, KafkaError) as error:
+        return _unavailable(error)
+    return None
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    return Unavailable("kafka", str(error) or type(error).__name__)

@@ -1,0 +1,70 @@
+"""The topics, and the one-shot step that creates them; nothing relies on auto-creation."""
+
+from dataclasses import dataclass, field
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
+
+from maskwatch_runtime.errors import Misconfigured, Unavailable
+from maskwatch_runtime.kafka.connection import client_options
+from maskwatch_runtime.settings import KafkaSettings
+
+ALERT = "alert-topic"
+ALERT_DEAD_LETTERS = "alert-topic.dlq"
+NOTIFY = "to-notify-topic"
+NOTIFY_DEAD_LETTERS = "to-notify-topic.dlq"
+
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024 + 64 * 1024  # the contract's limit and room for the headers
+_DAY_MS = 24 * 3600 * 1000
+_TOPIC_ALREADY_EXISTS = 36
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    name: str
+    partitions: int
+    configs: dict[str, str] = field(default_factory=dict)
+
+
+def _configs(retention_days: int) -> dict[str, str]:
+    return {
+        "max.message.bytes": str(MESSAGE_BYTES_MAX),
+        "retention.ms": str(retention_days * _DAY_MS),
+    }
+
+
+# Dead letters stay longer: a person has to look at them.
+TOPICS = (
+    Topic(ALERT, 6, _configs(7)),
+    Topic(ALERT_DEAD_LETTERS, 1, _configs(30)),
+    Topic(NOTIFY, 6, _configs(7)),
+    Topic(NOTIFY_DEAD_LETTERS, 1, _configs(30)),
+)
+
+
+async def create(settings: KafkaSettings, *, replication: int) -> list[str]:
+    """Create the topics that do not exist yet and return their names.
+
+    Raises:
+        Unavailable: No broker answered.
+        Misconfigured: The broker refused, such as for more replicas than brokers.
+    """
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    try:
+        await admin.start()
+        wanted = [
+            NewTopic(topic.name, topic.partitions, replication, topic_configs=dict(topic.configs))
+            for topic in TOPICS
+        ]
+        response = await admin.create_topics(wanted)
+    except KafkaError as error:
+        raise Unavailable("kafka", str(error) or type(error).__name__) from error
+    finally:
+        await admin.close()
+    created = []
+    for name, code, *reason in response.topic_errors:
+        if code == 0:
+            created.append(name)
+        elif code != _TOPIC_ALREADY_EXISTS:
+            raise Misconfigured(f"Kafka refused topic {name}: {for_code(code).__name__} {reason}")
+    return created

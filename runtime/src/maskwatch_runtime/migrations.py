@@ -1,0 +1,51 @@
+"""Bringing a database's schema up to date: a step of its own, never at a service's start.
+
+Each package keeps its migrations in `<package>/migrations` and its own version table.
+Needs the extra `postgres`.
+"""
+
+from pathlib import Path
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL
+
+from maskwatch_runtime.errors import Unavailable
+from maskwatch_runtime.settings import PostgresSettings
+
+
+def upgrade(settings: PostgresSettings, *, folder: Path, version_table: str) -> None:
+    """Run the migrations that are missing, each in a transaction, one migrator at a time.
+
+    Raises:
+        Unavailable: The database is away.
+    """
+    url = URL.create(
+        "postgresql+psycopg",
+        username=settings.postgres_user,
+        password=settings.postgres_password.get_secret_value(),
+        host=settings.postgres_host,
+        port=settings.postgres_port,
+        database=settings.postgres_database,
+        query={"sslmode": settings.postgres_tls, "connect_timeout": "10"},
+    )
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    try:
+        with engine.begin() as connection:
+            # Two jobs started at once: the second waits and finds nothing left to do.
+            connection.execute(
+                sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtext(:name))"),
+                {"name": version_table},
+            )
+            _upgrade(connection, folder, version_table)
+    except sqlalchemy.exc.OperationalError as error:
+        raise Unavailable("postgres", str(error.orig)) from error
+
+
+def _upgrade(connection: sqlalchemy.Connection, folder: Path, version_table: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    # The package's env.py takes both from here.
+    config.attributes.update(connection=connection, version_table=version_table)
+    command.upgrade(config, "head")

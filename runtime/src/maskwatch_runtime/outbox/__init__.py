@@ -1,0 +1,1 @@
+"""The device's durable queue: one SQLite file between the detector and the dispatcher."""

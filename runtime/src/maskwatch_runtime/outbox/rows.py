@@ -1,0 +1,109 @@
+"""Rows of the outbox and alerts, one into the other."""
+
+from typing import Any
+from uuid import UUID, uuid5
+
+from maskwatch_proto import contract
+from maskwatch_proto.alert import Alert
+
+from maskwatch_runtime.outbox.schema import ORIGINAL_COLUMNS, OWN_COLUMNS
+
+_EVENTS_OF_ROWS = UUID("8f3b4c61-7b8e-5d0a-a2d7-2f3c3d1c9b10")  # name space for rows without an id
+ALERT_COLUMNS = (*ORIGINAL_COLUMNS, *(name for name in OWN_COLUMNS if name != "refused_reason"))
+
+
+def values(alert: Alert) -> tuple[Any, ...]:
+    """Return the row's values in the order of ALERT_COLUMNS."""
+    box = alert.face_box
+    return (
+        alert.event_time.strftime(contract.EVENT_TIME_FORMAT),
+        alert.device.type,
+        alert.device.guid,
+        alert.device.enrolled_on,
+        alert.location.longitude,
+        alert.location.latitude,
+        alert.face_model.name,
+        alert.face_model.guid,
+        alert.face_model.threshold,
+        alert.mask_model.name,
+        alert.mask_model.guid,
+        alert.mask_model.threshold,
+        alert.probability,
+        alert.image.format,
+        alert.image.width,
+        alert.image.height,
+        alert.image.data,
+        str(alert.event_id),
+        alert.label,
+        box and box.left,
+        box and box.top,
+        box and box.right,
+        box and box.bottom,
+        str(alert.episode_id) if alert.episode_id else None,
+        alert.camera,
+        alert.runtime,
+        alert.boot_id,
+        alert.sequence,
+        alert.clock_quality,
+    )
+
+
+def alert(row: tuple[Any, ...]) -> Alert:
+    """Return the alert of a row with the values of ALERT_COLUMNS.
+
+    A row that the original detector wrote gets an event id made of its content, so that it has the
+    same one however often it is read.
+
+    Raises:
+        InvalidAlert: The row holds what no reader would archive; says which column.
+    """
+    column = dict(zip(ALERT_COLUMNS, row, strict=True))
+    return contract.validated(
+        {
+            "event_id": column["event_id"] or _derived_event_id(column),
+            "event_time": contract.event_time(str(column["created_at"])),
+            "device": {
+                "type": column["device_type"],
+                "guid": column["device_id"],
+                "enrolled_on": column["device_deployed_on"],
+            },
+            "location": {"longitude": column["longitude"], "latitude": column["latitude"]},
+            "face_model": _model(column, "face"),
+            "mask_model": _model(column, "mask"),
+            "probability": column["probability"],
+            "image": {
+                "format": column["image_format"],
+                "width": column["image_width"],
+                "height": column["image_height"],
+                "data": column["image_data"] or b"",
+            },
+            "label": column["label"],
+            "face_box": _face_box(column),
+            "episode_id": column["episode_id"],
+            "camera": column["camera"] or "",
+            "runtime": column["runtime"] or "",
+            "boot_id": column["boot_id"] or "",
+            "sequence": column["sequence"] or 0,
+            "clock_quality": column["clock_quality"],
+        }
+    )
+
+
+def _model(column: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {
+        "name": column[f"{kind}_model_name"],
+        "guid": column[f"{kind}_model_guid"],
+        "threshold": column[f"{kind}_model_threshold"],
+    }
+
+
+def _face_box(column: dict[str, Any]) -> dict[str, float] | None:
+    if column["face_left"] is None:
+        return None
+    return {side: column[f"face_{side}"] for side in ("left", "top", "right", "bottom")}
+
+
+def _derived_event_id(column: dict[str, Any]) -> UUID:
+    # The picture stays out: it may be evicted between two readings of the row.
+    told = [str(column[name]) for name in ORIGINAL_COLUMNS if name != "image_data"]
+    return uuid5(_EVENTS_OF_ROWS, "\x1f".join(told))

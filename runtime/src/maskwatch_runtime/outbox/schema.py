@@ -1,0 +1,120 @@
+"""The table, and the way an older one becomes it.
+
+The first nineteen columns are those of the original programs, so that the original detector can
+fill this table and the original dispatcher can drain it. Ours are nullable. Rows are ordered by
+SQLite's rowid, because the old kind of the original table has a text id.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from maskwatch_runtime.errors import Misconfigured
+
+ORIGINAL_COLUMNS = (
+    "created_at",
+    "device_type",
+    "device_id",
+    "device_deployed_on",
+    "longitude",
+    "latitude",
+    "face_model_name",
+    "face_model_guid",
+    "face_model_threshold",
+    "mask_model_name",
+    "mask_model_guid",
+    "mask_model_threshold",
+    "probability",
+    "image_format",
+    "image_width",
+    "image_height",
+    "image_data",
+)
+
+OWN_COLUMNS = {
+    "event_id": "text",
+    "label": "text",
+    "face_left": "real",
+    "face_top": "real",
+    "face_right": "real",
+    "face_bottom": "real",
+    "episode_id": "text",
+    "camera": "text",
+    "runtime": "text",
+    "boot_id": "text",
+    "sequence": "integer",
+    "clock_quality": "text",
+    "refused_reason": "text",
+}
+
+_CREATE = f"""
+CREATE TABLE IF NOT EXISTS alert (
+    id integer PRIMARY KEY AUTOINCREMENT,
+    sent int NOT NULL DEFAULT 0,
+    created_at text NOT NULL,
+    device_type text NOT NULL,
+    device_id text NOT NULL,
+    device_deployed_on text NOT NULL,
+    longitude real NOT NULL,
+    latitude real NOT NULL,
+    face_model_name text NOT NULL,
+    face_model_guid text NOT NULL,
+    face_model_threshold real NOT NULL,
+    mask_model_name text NOT NULL,
+    mask_model_guid text NOT NULL,
+    mask_model_threshold real NOT NULL,
+    probability real NOT NULL,
+    image_format text NOT NULL,
+    image_width int NOT NULL,
+    image_height int NOT NULL,
+    image_data blob NOT NULL,
+    {", ".join(f"{name} {kind}" for name, kind in OWN_COLUMNS.items())}
+)
+"""
+# Small while the dispatcher keeps up: only what is still to be sent stands in it.
+_INDEX = (
+    "CREATE INDEX IF NOT EXISTS alert_unsent ON alert (sent)"
+    " WHERE sent = 0 AND refused_reason IS NULL"
+)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the outbox at `path`, creating it or bringing an original table up to date in place.
+
+    The connection may pass between threads, used by one at a time. It never checkpoints by itself:
+    SQLite before 3.51.3 can corrupt a WAL file when two processes do (see `checkpoint`).
+
+    Raises:
+        Misconfigured: The file cannot be opened, or its alert table is of no known kind.
+    """
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    except sqlite3.OperationalError as error:
+        raise Misconfigured(f"the outbox {path} cannot be opened: {error}") from error
+    try:
+        _prepare(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise Misconfigured(f"the outbox {path} cannot be used: {error}") from error
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("PRAGMA busy_timeout = 10000")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(_CREATE)
+    present = {row[1] for row in connection.execute("PRAGMA table_info(alert)")}
+    lacking = [name for name in ORIGINAL_COLUMNS if name not in present]
+    if lacking:
+        connection.execute("ROLLBACK")
+        connection.close()
+        raise Misconfigured(f"the table alert in {path} lacks the columns {', '.join(lacking)}")
+    if "sent" not in present:  # the older kind of the original
+        connection.execute("ALTER TABLE alert ADD COLUMN sent int NOT NULL DEFAULT 0")
+    for name, kind in OWN_COLUMNS.items():
+        if name not in present:
+            connection.execute(f"ALTER TABLE alert ADD COLUMN {name} {kind}")
+    connection.execute(_INDEX)
+    connection.execute("COMMIT")

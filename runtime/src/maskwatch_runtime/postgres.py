@@ -1,0 +1,103 @@
+"""PostgreSQL: a pool, and its errors told apart. Needs the extra `postgres`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from maskwatch_runtime.errors import Misconfigured, Unavailable
+from maskwatch_runtime.settings import PostgresSettings
+
+# SQLSTATE classes after which the same statement may succeed: connection, transaction rollback
+# (serialization, deadlock), resources, intervention by an operator, system error.
+# Source: PostgreSQL manual, appendix A.
+_TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
+_READ_ONLY, _LOCK_NOT_AVAILABLE = "25006", "55P03"  # while failing over; while migrating
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether trying again later may help."""
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return state[:2] in _TRANSIENT_CLASSES or state in (_READ_ONLY, _LOCK_NOT_AVAILABLE)
+    if isinstance(error, asyncpg.InterfaceError):
+        # The connection was lost under the statement.
+        return True
+    return isinstance(error, OSError | TimeoutError)
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Turn what may pass into Unavailable; everything else goes through as it is."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        if not is_transient(error):
+            raise
+        raise Unavailable("postgres", str(error) or type(error).__name__) from error
+
+
+class Pool:
+    """Connections to one database, made when first needed, so that a service starts without it."""
+
+    def __init__(self, settings: PostgresSettings, *, size: int) -> None:
+        self._settings = settings
+        self._size = size
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """Lend a connection; it is closed, not lent again, when what it was used for timed out.
+
+        Raises:
+            Unavailable: The database is away, here or within the block.
+            Misconfigured: It refuses the user, the password or the database's name.
+        """
+        async with translated():
+            pool = await self._opened()
+            async with pool.acquire(timeout=self._settings.postgres_timeout_s) as connection:
+                try:
+                    yield connection
+                except TimeoutError:
+                    connection.terminate()
+                    raise
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            await asyncio.wait_for(pool.close(), 3.0)
+        except TimeoutError:
+            pool.terminate()
+
+    async def _opened(self) -> asyncpg.Pool:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await self._open()
+            return self._pool
+
+    async def _open(self) -> asyncpg.Pool:
+        settings = self._settings
+        try:
+            return await asyncpg.create_pool(
+                host=settings.postgres_host,
+                port=settings.postgres_port,
+                database=settings.postgres_database,
+                user=settings.postgres_user,
+                password=settings.postgres_password.get_secret_value(),
+                ssl=settings.postgres_tls,
+                min_size=1,
+                max_size=self._size,
+                timeout=settings.postgres_timeout_s,
+                command_timeout=settings.postgres_timeout_s,
+            )
+        except (
+            asyncpg.InvalidAuthorizationSpecificationError,
+            asyncpg.InvalidCatalogNameError,
+        ) as error:
+            raise Misconfigured(
+                f"PostgreSQL refuses MASKWATCH_POSTGRES_USER or _DATABASE: {error}"
+            ) from error

@@ -1,0 +1,133 @@
+"""From a durable outbox to Kafka: read, publish, mark; the next batch is read meanwhile."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from maskwatch_runtime.errors import Unavailable
+from maskwatch_runtime.health import Health
+from maskwatch_runtime.kafka.message import Message
+from maskwatch_runtime.kafka.publisher import Outcome, Publisher, Refused
+from maskwatch_runtime.retry import Backoff, sleep_unless_stopped
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of an outbox; `id` rises in the order in which rows are to be published."""
+
+    id: int
+    message: Message
+
+
+class Source(Protocol):
+    """An outbox. The fake is `testing.FakeSource`."""
+
+    async def pending(self, *, after: int) -> Sequence[Entry]:
+        """Return the next unsent entries with an id above `after`, a bounded batch in order."""
+        ...
+
+    async def mark_sent(self, ids: Sequence[int]) -> None:
+        """Record that the broker has these; durable on return."""
+        ...
+
+    async def refuse(self, entry: Entry, reason: str) -> None:
+        """Deal with an entry that the broker will never take; it must not block the rest."""
+        ...
+
+    async def changed(self, *, timeout_s: float) -> None:
+        """Return once there may be something new, at the latest after the timeout."""
+        ...
+
+
+class Relay:
+    """Drains a source for ever. An entry is marked only after the broker has acknowledged it."""
+
+    def __init__(
+        self,
+        source: Source,
+        publisher: Publisher,
+        health: Health,
+        *,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._source = source
+        self._publisher = publisher
+        self._health = health
+        self._progress = health.track("relay")
+        self._backoff = backoff or Backoff(cap_s=10.0)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relay until `stop` is set; the batch in hand is finished first."""
+        while not stop.is_set():
+            try:
+                await self._publisher.connect()
+                self._health.present("kafka")
+                await self.drain(stop)
+                self._backoff.reset()
+                await self._idle(stop)
+            except Unavailable as error:
+                self._health.missing(error.dependency, error.reason)
+                self._progress.made()
+                delay_s = self._backoff.next_s()
+                _log.warning(
+                    "waiting for a dependency",
+                    action="relay",
+                    dependency=error.dependency,
+                    reason=error.reason,
+                    delay_s=round(delay_s, 2),
+                )
+                await sleep_unless_stopped(delay_s, stop=stop)
+
+    async def drain(self, stop: asyncio.Event) -> int:
+        """Publish everything that is pending and return how many entries the broker has taken.
+
+        Raises:
+            Unavailable: The broker or the source is away; what was acknowledged is marked.
+        """
+        sent = 0
+        entries = await self._source.pending(after=0)
+        while entries and not stop.is_set():
+            self._progress.waits()
+            reading = asyncio.create_task(self._source.pending(after=entries[-1].id))
+            try:
+                outcomes = await self._publisher.publish([entry.message for entry in entries])
+            finally:
+                following = await reading
+            sent += await self._settle(entries, outcomes)
+            self._progress.made()
+            entries = following
+        return sent
+
+    async def _settle(self, entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> int:
+        """Mark what was acknowledged before the first failure: later rows must not overtake it."""
+        acknowledged: list[int] = []
+        failure: Unavailable | None = None
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            if isinstance(outcome, Unavailable):
+                failure = outcome
+                break
+            if isinstance(outcome, Refused):
+                await self._source.refuse(entry, str(outcome))
+            else:
+                acknowledged.append(entry.id)
+        if acknowledged:
+            await self._source.mark_sent(acknowledged)
+        if failure is not None:
+            raise failure
+        return len(acknowledged)
+
+    async def _idle(self, stop: asyncio.Event) -> None:
+        changed = asyncio.create_task(self._source.changed(timeout_s=1.0))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({changed, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not changed.done():
+            changed.cancel()
+            await asyncio.wait({changed})
+            return
+        changed.result()

@@ -1,0 +1,104 @@
+"""The outbox as the relay sees it."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import structlog
+from maskwatch_proto.contract import InvalidAlert
+from maskwatch_runtime.errors import Unavailable
+from maskwatch_runtime.outbox.outbox import Outbox, Pending
+from maskwatch_runtime.relay import Entry
+
+from dispatcher import envelope
+from dispatcher.metrics import Metrics
+
+T = TypeVar("T")
+# A commit of the detector is noticed within this time. SQLite offers no way to be told; asking for
+# the data version costs some microseconds.
+_POLL_S = 0.02
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    rows: int
+    size_bytes: int
+
+
+class OutboxSource:
+    """Reads and marks rows in one thread of its own; SQLite waits there, not in the event loop."""
+
+    def __init__(self, outbox: Outbox, limits: BatchLimits, metrics: Metrics) -> None:
+        self._outbox = outbox
+        self._limits = limits
+        self._metrics = metrics
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._seen_version = -1
+
+    async def pending(self, *, after: int) -> Sequence[Entry]:
+        while True:
+            rows, entries = await self._in_thread(partial(self._read, after))
+            for row in rows:
+                if isinstance(row.alert, InvalidAlert):
+                    await self._set_aside(row.row_id, str(row.alert))
+            # A batch of nothing but rows that were set aside is not the end of the outbox.
+            if entries or not rows:
+                return entries
+            after = rows[-1].row_id
+
+    async def mark_sent(self, ids: Sequence[int]) -> None:
+        await self._in_thread(lambda: self._outbox.mark_sent(ids))
+        self._metrics.sent.inc(len(ids))
+
+    async def refuse(self, entry: Entry, reason: str) -> None:
+        """Try once more without the picture; set aside what is refused even so."""
+        if await self._in_thread(lambda: self._outbox.drop_picture(entry.id)):
+            self._metrics.shrunk.inc()
+            _log.warning("picture left out", action="shrink", row=entry.id, reason=reason)
+        else:
+            await self._set_aside(entry.id, reason)
+
+    async def changed(self, *, timeout_s: float) -> None:
+        deadline_s = asyncio.get_running_loop().time() + timeout_s
+        while asyncio.get_running_loop().time() < deadline_s:
+            version = await self._in_thread(self._outbox.data_version)
+            if version != self._seen_version:
+                self._seen_version = version
+                return
+            await asyncio.sleep(_POLL_S)
+
+    async def in_thread(self, work: Callable[[Outbox], T]) -> T:
+        """Run other work on the outbox in its thread, for `housekeeping`."""
+        return await self._in_thread(lambda: work(self._outbox))
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        self._outbox.close()
+
+    async def _set_aside(self, row_id: int, reason: str) -> None:
+        await self._in_thread(lambda: self._outbox.refuse(row_id, reason))
+        self._metrics.refused.inc()
+        _log.error("row set aside", action="refuse", row=row_id, reason=reason)
+
+    def _read(self, after: int) -> tuple[list[Pending], list[Entry]]:
+        rows = self._outbox.pending(
+            after=after, limit=self._limits.rows, size_bytes_max=self._limits.size_bytes
+        )
+        # Encoded here, while the event loop talks to the broker.
+        entries = [
+            Entry(row.row_id, envelope.message(row.alert))
+            for row in rows
+            if not isinstance(row.alert, InvalidAlert)
+        ]
+        return rows, entries
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.OperationalError as error:  # busy, full, gone read-only
+            raise Unavailable("outbox", str(error)) from error
