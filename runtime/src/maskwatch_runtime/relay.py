@@ -63,14 +63,18 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until `stop` is set; the batch in hand is finished first."""
+        missed: set[str] = set()
         while not stop.is_set():
             try:
                 await self._publisher.connect()
                 self._health.present("kafka")
                 await self.drain(stop)
                 self._backoff.reset()
+                while missed:
+                    self._health.present(missed.pop())
                 await self._idle(stop)
             except Unavailable as error:
+                missed.add(error.dependency)
                 self._health.missing(error.dependency, error.reason)
                 self._progress.made()
                 delay_s = self._backoff.next_s()

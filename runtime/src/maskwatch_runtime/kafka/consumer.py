@@ -1,11 +1,10 @@
 """A group consumer that commits by hand, behind the work, and keeps its place meanwhile."""
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import structlog
 from aiokafka import (
@@ -20,11 +19,16 @@ from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.health import Health
 from maskwatch_runtime.kafka.connection import client_options
 from maskwatch_runtime.kafka.dead_letters import DeadLetters, Rejected
+from maskwatch_runtime.kafka.in_flight import InFlight
 from maskwatch_runtime.kafka.message import Record
 from maskwatch_runtime.retry import Backoff, sleep_unless_stopped, until_available
 from maskwatch_runtime.settings import KafkaSettings
 
 _log = structlog.get_logger()
+
+_IDLE_S = 0.5
+# The group gives up a member that has not polled for max_poll_interval_ms, 300 s.
+_SILENCE_S = 10.0
 
 
 class Handler(Protocol):
@@ -50,28 +54,22 @@ class Subscription:
         group: Consumer group.
         batch_records: Most records per call of the handler.
         batches: Calls of the handler under way at the same time.
-        fetch_bytes: Most bytes fetched ahead per partition and in all.
+        partition_fetch_bytes: Most bytes fetched ahead per partition; a larger message comes alone.
+            Memory holds this for every partition, and again for every batch under way.
     """
 
     topic: str
     group: str
     batch_records: int = 500
     batches: int = 3
-    fetch_bytes: int = 16 * 1024 * 1024
-
-
-@dataclass(slots=True)
-class _Batch:
-    work: "asyncio.Task[None]"
-    offsets: dict[TopicPartition, int]
-    abandoned: set[TopicPartition] = field(default_factory=set)
+    partition_fetch_bytes: int = 1024 * 1024
 
 
 class Consumer:
     """Feeds a handler. Offsets are committed in order, only for batches that are done.
 
-    While all batches are under way the partitions are paused and polled all the same, so that the
-    group keeps this member however long a database is away.
+    When all batches stay under way for long, the partitions are paused and polled all the same, so
+    that the group keeps this member however long a database is away.
     """
 
     def __init__(
@@ -89,7 +87,8 @@ class Consumer:
         self._dead_letters = dead_letters
         self._health = health
         self._progress = health.track("consumer")
-        self._batches: deque[_Batch] = deque()
+        self._in_flight = InFlight()
+        self._polled_s = 0.0
         self._stop = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -103,11 +102,17 @@ class Consumer:
         while not stop.is_set():
             consumer = self._build()
             try:
-                await self._start(consumer, backoff, stop)
+                await self._start(consumer)
                 backoff.reset()
                 await self._consume(consumer, stop)
             except Unavailable as error:
                 self._wait_for(error)
+                _log.warning(
+                    "waiting for a dependency",
+                    action="consume",
+                    dependency=error.dependency,
+                    reason=error.reason,
+                )
                 await sleep_unless_stopped(backoff.next_s(), stop=stop)
             finally:
                 await self._close(consumer)
@@ -117,50 +122,70 @@ class Consumer:
             group_id=self._subscription.group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            max_partition_fetch_bytes=self._subscription.fetch_bytes,
-            fetch_max_bytes=self._subscription.fetch_bytes,
+            max_partition_fetch_bytes=self._subscription.partition_fetch_bytes,
             session_timeout_ms=20_000,
             heartbeat_interval_ms=3_000,
             **client_options(self._settings),
         )
 
-    async def _start(
-        self, consumer: AIOKafkaConsumer, backoff: Backoff, stop: asyncio.Event
-    ) -> None:
+    async def _start(self, consumer: AIOKafkaConsumer) -> None:
         consumer.subscribe([self._subscription.topic], listener=_Rebalance(self, consumer))
-
-        async def start() -> None:
-            try:
+        try:
+            async with asyncio.timeout(2 * self._settings.kafka_timeout_s):
                 await consumer.start()
-            except (KafkaError, OSError) as error:
-                raise Unavailable("kafka", str(error) or type(error).__name__) from error
-
-        await until_available(start, backoff=backoff, stop=stop, on_wait=self._wait_for)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
         self._health.present("kafka")
         _log.info("consuming", action="subscribe", topic=self._subscription.topic)
 
     async def _consume(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            is_full = len(self._batches) >= self._subscription.batches
-            if is_full:
-                consumer.pause(*consumer.assignment())
-            else:
-                consumer.resume(*consumer.paused())
-            records = await self._poll(consumer, waits=not self._batches)
-            self._begin(records)
-            if self._batches:
-                await self._settle(consumer, only_if_done=not is_full and bool(records))
-            else:
-                self._progress.made()
+        polling: asyncio.Task[list[Record]] | None = None
+        try:
+            while not stop.is_set():
+                if polling is None and not self._is_full:
+                    consumer.resume(*consumer.paused())
+                    polling = asyncio.create_task(self._poll(consumer))
+                awaited: set[asyncio.Task[Any]] = {*self._in_flight.oldest}
+                awaited |= {polling} if polling else set()
+                await asyncio.wait(awaited, timeout=_IDLE_S, return_when=asyncio.FIRST_COMPLETED)
+                if polling and polling.done():
+                    self._begin(polling.result())
+                    polling = None
+                await self._settle(consumer)
+                await self._keep_place(consumer)
+        finally:
+            if polling is not None:
+                polling.cancel()
+                await asyncio.gather(polling, return_exceptions=True)
 
-    async def _poll(self, consumer: AIOKafkaConsumer, *, waits: bool) -> list[Record]:
+    @property
+    def _is_full(self) -> bool:
+        return len(self._in_flight) >= self._subscription.batches
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> list[Record]:
+        self._polled_s = asyncio.get_running_loop().time()
         try:
             fetched = await consumer.getmany(
-                timeout_ms=500 if waits else 0, max_records=self._subscription.batch_records
+                timeout_ms=int(_IDLE_S * 1000), max_records=self._subscription.batch_records
             )
         except KafkaError as error:
-            raise Unavailable("kafka", str(error) or type(error).__name__) from error
+            raise _unavailable(error) from error
         return [_record(raw) for partition in fetched.values() for raw in partition]
+
+    async def _keep_place(self, consumer: AIOKafkaConsumer) -> None:
+        """Show the group that this member lives although it takes no more records for now.
+
+        Not at once: aiokafka throws away what it has fetched of a partition that is paused.
+        """
+        now_s = asyncio.get_running_loop().time()
+        if not self._is_full or now_s - self._polled_s < _SILENCE_S:
+            return
+        self._polled_s = now_s
+        consumer.pause(*consumer.assignment())
+        try:
+            await consumer.getmany(timeout_ms=0)
+        except KafkaError as error:
+            raise _unavailable(error) from error
 
     def _begin(self, records: list[Record]) -> None:
         if not records:
@@ -169,7 +194,7 @@ class Consumer:
         offsets = {
             TopicPartition(record.topic, record.partition): record.offset + 1 for record in records
         }
-        self._batches.append(_Batch(asyncio.create_task(self._work(records)), offsets))
+        self._in_flight.begin(self._work(records), offsets)
 
     async def _work(self, records: Sequence[Record]) -> None:
         """Handle a batch for as long as it takes; it is done when this returns."""
@@ -187,33 +212,36 @@ class Consumer:
         for dependency in missed:
             self._health.present(dependency)
 
-    async def _settle(self, consumer: AIOKafkaConsumer, *, only_if_done: bool) -> None:
-        """Commit the finished batches at the head of the queue; a later one waits for its turn."""
-        if not only_if_done:
-            await asyncio.wait({self._batches[0].work}, timeout=0.2)
-        finished: dict[TopicPartition, int] = {}
-        while self._batches and self._batches[0].work.done():
-            batch = self._batches.popleft()
-            batch.work.result()
-            finished |= {
-                partition: offset
-                for partition, offset in batch.offsets.items()
-                if partition not in batch.abandoned
-            }
-        if finished:
-            await self._commit(consumer, finished)
+    async def _settle(self, consumer: AIOKafkaConsumer) -> None:
+        """Commit what is done, in order, and raise what the oldest batch failed with."""
+        await self._commit_done(consumer, timeout_s=self._settings.kafka_timeout_s)
+        failure = self._in_flight.failure()
+        if failure is not None:
+            raise failure
+        if not self._in_flight:
             self._progress.made()
-            if self._batches:
-                self._progress.waits()
 
-    async def _commit(self, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
+    async def _commit_done(self, consumer: AIOKafkaConsumer, *, timeout_s: float) -> None:
+        offsets = self._in_flight.take_done()
+        if not offsets:
+            return
+        await self._commit(consumer, offsets, timeout_s=timeout_s)
+        self._progress.made()
+        if self._in_flight:
+            self._progress.waits()
+
+    async def _commit(
+        self, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int], *, timeout_s: float
+    ) -> None:
         try:
-            await consumer.commit(offsets)
+            # aiokafka looks for a lost coordinator without end.
+            async with asyncio.timeout(timeout_s):
+                await consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError) as error:
             # The group has moved on; whoever has the partition now handles the records again.
             _log.warning("commit refused", action="commit", reason=str(error))
-        except KafkaError as error:
-            raise Unavailable("kafka", str(error) or type(error).__name__) from error
+        except (KafkaError, TimeoutError) as error:
+            raise _unavailable(error) from error
         else:
             self._health.present("kafka")
 
@@ -221,27 +249,24 @@ class Consumer:
         self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
     ) -> None:
         """Finish and commit what is in hand before another member gets the partitions."""
-        with suppress(Unavailable):
-            await self._finish(consumer, timeout_s=5.0)
-        for batch in self._batches:
-            batch.abandoned.update(partitions)
+        await self._finish(consumer, timeout_s=5.0)
+        self._in_flight.abandon(partitions)
 
     async def _finish(self, consumer: AIOKafkaConsumer, *, timeout_s: float) -> None:
-        if not self._batches:
-            return
-        await asyncio.wait({batch.work for batch in self._batches}, timeout=timeout_s)
-        if self._batches and self._batches[0].work.done():
-            await self._settle(consumer, only_if_done=True)
+        await self._in_flight.wait(timeout_s=timeout_s)
+        with suppress(Unavailable):
+            await self._commit_done(consumer, timeout_s=2.0)
 
     async def _close(self, consumer: AIOKafkaConsumer) -> None:
-        with suppress(Unavailable):
+        try:
             await self._finish(consumer, timeout_s=self._settings.kafka_timeout_s / 2)
-        for batch in self._batches:
-            batch.work.cancel()
-        await asyncio.gather(*(batch.work for batch in self._batches), return_exceptions=True)
-        self._batches.clear()
-        with suppress(TimeoutError, KafkaError):
-            await asyncio.wait_for(consumer.stop(), 3.0)
+            failure = self._in_flight.failure()
+        finally:
+            await self._in_flight.cancel()
+            with suppress(TimeoutError, KafkaError):
+                await asyncio.wait_for(consumer.stop(), 3.0)
+        if failure is not None and not isinstance(failure, Unavailable):
+            raise failure
 
     def _wait_for(self, error: Unavailable) -> None:
         self._health.missing(error.dependency, error.reason)
@@ -274,3 +299,7 @@ def _record(raw: ConsumerRecord) -> Record:
         value=raw.value or b"",
         headers=tuple(raw.headers),
     )
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    return Unavailable("kafka", str(error) or type(error).__name__)

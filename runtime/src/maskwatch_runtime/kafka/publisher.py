@@ -98,7 +98,7 @@ class KafkaPublisher:
         try:
             async with asyncio.timeout_at(deadline_s):
                 future: asyncio.Future[object] = await producer.send(
-                    message.topic, message.value, key=message.key, headers=message.headers
+                    message.topic, message.value, key=message.key, headers=list(message.headers)
                 )
         except MessageSizeTooLargeError as error:
             return Refused(str(error))

@@ -1,5 +1,6 @@
-"""`python -m dispatcher` runs the service; settings come from the environment."""
+"""`python -m dispatcher run` runs the service; settings come from the environment."""
 
+import argparse
 import sys
 
 from maskwatch_runtime import lifecycle, logs, settings
@@ -10,11 +11,14 @@ from dispatcher.settings import DispatcherSettings
 
 
 def main() -> int:
-    """Run until asked to stop and return the exit code."""
+    """Do what the command line asks for and return the exit code."""
+    parser = argparse.ArgumentParser(prog="dispatcher", description=__doc__)
+    parser.add_argument("command", choices=["run"])
+    parser.parse_args()
+    logs.configure("dispatcher", level="info")
     try:
         chosen = settings.load(DispatcherSettings)
     except Misconfigured as error:
-        logs.configure("dispatcher", level="info")
         return lifecycle.misconfigured(error)
     logs.configure("dispatcher", level=chosen.log_level)
     return lifecycle.run(lambda stop: app.serve(chosen, stop), shutdown_s=chosen.shutdown_s)

@@ -1,0 +1,129 @@
+"""One suite for the fake and the real publisher, so that the fake cannot drift."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import cast
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from devstack.kafka import Topic, create_topics
+from maskwatch_runtime.errors import Unavailable
+from maskwatch_runtime.kafka.message import Message
+from maskwatch_runtime.kafka.publisher import KafkaPublisher, Publisher, Refused
+from maskwatch_runtime.kafka.topics import MESSAGE_BYTES_MAX
+from maskwatch_runtime.settings import KafkaSettings
+from maskwatch_runtime.testing import FakePublisher
+
+from devstack import ports
+
+
+@pytest.fixture
+async def topic(request: pytest.FixtureRequest, kind: str) -> str:
+    name = f"publisher-{uuid4().hex}"
+    if kind == "kafka":
+        bootstrap = cast("str", request.getfixturevalue("kafka"))
+        limit = {"max.message.bytes": str(MESSAGE_BYTES_MAX)}
+        await create_topics(bootstrap, [Topic(name=name, partitions=3, configs=limit)])
+    return name
+
+
+@pytest.fixture(params=["fake", "kafka"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return cast("str", request.param)
+
+
+@pytest.fixture
+async def publisher(request: pytest.FixtureRequest, kind: str) -> AsyncIterator[Publisher]:
+    made: Publisher = FakePublisher()
+    if kind == "kafka":
+        bootstrap = cast("str", request.getfixturevalue("kafka"))
+        made = KafkaPublisher(KafkaSettings(kafka_bootstrap=bootstrap))
+    yield made
+    await made.close()
+
+
+async def _published(publisher: Publisher, topic: str, bootstrap: str, count: int) -> list[Message]:
+    if isinstance(publisher, FakePublisher):
+        return publisher.messages
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=bootstrap,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=2 * MESSAGE_BYTES_MAX,
+    )
+    await consumer.start()
+    found: list[Message] = []
+    try:
+        async with asyncio.timeout(20):
+            while len(found) < count:
+                record = await consumer.getone()
+                found.append(Message(topic, record.key, record.value, tuple(record.headers)))
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def test_no_messages_are_no_outcomes(publisher: Publisher) -> None:
+    assert await publisher.publish([]) == []
+
+
+async def test_messages_of_one_key_arrive_whole_and_in_order(
+    publisher: Publisher, topic: str, kafka: str
+) -> None:
+    messages = [
+        Message(topic, b"device", str(number).encode(), (("number", str(number).encode()),))
+        for number in range(500)
+    ]
+
+    outcomes = await publisher.publish(messages)
+
+    assert outcomes == [None] * 500
+    assert await _published(publisher, topic, kafka, 500) == messages
+
+
+async def test_message_that_is_too_large_is_refused_alone(
+    publisher: Publisher, topic: str, kafka: str
+) -> None:
+    small = [Message(topic, b"device", b"first"), Message(topic, b"device", b"last")]
+    large = Message(topic, b"device", bytes(MESSAGE_BYTES_MAX + 1))
+
+    outcomes = await publisher.publish([small[0], large, small[1]])
+
+    assert [type(outcome) for outcome in outcomes] == [type(None), Refused, type(None)]
+    assert await _published(publisher, topic, kafka, 2) == small
+
+
+async def test_absent_broker_is_unavailable_within_the_timeout() -> None:
+    (port,) = ports.free(1)
+    publisher = KafkaPublisher(
+        KafkaSettings(kafka_bootstrap=f"127.0.0.1:{port}", kafka_timeout_s=1)
+    )
+
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable):
+            await publisher.connect()
+        (outcome,) = await publisher.publish([Message("topic", None, b"value")])
+        await publisher.close()
+
+    assert isinstance(outcome, Unavailable)
+
+
+async def test_broker_that_accepts_but_never_answers_is_unavailable_within_the_timeout() -> None:
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    publisher = KafkaPublisher(
+        KafkaSettings(kafka_bootstrap=f"127.0.0.1:{port}", kafka_timeout_s=1)
+    )
+
+    async with asyncio.timeout(10):
+        (outcome,) = await publisher.publish([Message("topic", None, b"value")])
+        await publisher.close()
+        server.close()
+        await server.wait_closed()
+
+    assert isinstance(outcome, Unavailable)
