@@ -9,6 +9,7 @@ import hashlib
 import struct
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -16,7 +17,7 @@ from google.protobuf.message import DecodeError
 from pydantic import ValidationError
 
 from maskwatch_proto import alert_pb2
-from maskwatch_proto.alert import Alert, ClockQuality, Image, Label, Model
+from maskwatch_proto.alert import Alert, ClockQuality, Device, Image, Label, Location, Model
 
 SCHEMA_VERSION = 1
 SIZE_BYTES_MAX = 4 * 1024 * 1024  # topics, producers and consumers are set to the same limit
@@ -36,8 +37,8 @@ _CLOCKS: dict[alert_pb2.ClockQuality, ClockQuality | None] = {
     alert_pb2.CLOCK_QUALITY_SYNCHRONISED: ClockQuality.SYNCHRONISED,
     alert_pb2.CLOCK_QUALITY_UNCERTAIN: ClockQuality.UNCERTAIN,
 }
-_LABEL_NUMBERS = {label: number for number, label in _LABELS.items()}
-_CLOCK_NUMBERS = {clock: number for number, clock in _CLOCKS.items()}
+LABEL_NUMBERS = {label: number for number, label in _LABELS.items()}
+CLOCK_NUMBERS = {clock: number for number, clock in _CLOCKS.items()}
 
 
 class InvalidAlert(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
@@ -72,12 +73,12 @@ def encode(alert: Alert) -> bytes:
         probability=alert.probability,
         image=_image_message(alert.image),
         event_id=str(alert.event_id),
-        label=_LABEL_NUMBERS[alert.label],
+        label=LABEL_NUMBERS[alert.label],
         camera=alert.camera,
         runtime=alert.runtime,
         boot_id=alert.boot_id,
         sequence=alert.sequence,
-        clock_quality=_CLOCK_NUMBERS[alert.clock_quality],
+        clock_quality=CLOCK_NUMBERS[alert.clock_quality],
         schema_version=SCHEMA_VERSION,
     )
     if alert.episode_id is not None:
@@ -122,8 +123,7 @@ def validated(values: dict[str, Any]) -> Alert:
     try:
         return Alert.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise InvalidAlert(_wire_path(first["loc"]), first["msg"]) from error
+        raise _invalid(error) from error
 
 
 def event_time(text: str) -> datetime:
@@ -158,18 +158,16 @@ def decode_alert_id(value: bytes) -> int:
 
 
 def _values(message: alert_pb2.Alert, payload: bytes) -> dict[str, Any]:
-    location, image, size = message.location, message.image, message.image.size
+    created_by, location = message.created_by, message.location
+    face_model, mask_model = message.face_detection_model, message.mask_classifier_model
+    image, size = message.image, message.image.size
     return {
         "event_id": _event_id(message, payload),
         "event_time": event_time(message.event_time),
-        "device": {
-            "type": message.created_by.type,
-            "guid": message.created_by.guid,
-            "enrolled_on": message.created_by.enrolled_on,
-        },
-        "location": {"longitude": location.longitude, "latitude": location.latitude},
-        "face_model": _model_values(message.face_detection_model),
-        "mask_model": _model_values(message.mask_classifier_model),
+        "device": _device(created_by.type, created_by.guid, created_by.enrolled_on),
+        "location": _location(location.longitude, location.latitude),
+        "face_model": _model("face_model", face_model.name, face_model.guid, face_model.threshold),
+        "mask_model": _model("mask_model", mask_model.name, mask_model.guid, mask_model.threshold),
         "probability": message.probability,
         "image": {
             "format": image.format,
@@ -219,8 +217,30 @@ def _face_box(message: alert_pb2.Alert) -> dict[str, float] | None:
     return {"left": box.left, "top": box.top, "right": box.right, "bottom": box.bottom}
 
 
-def _model_values(model: alert_pb2.Model) -> dict[str, Any]:
-    return {"name": model.name, "guid": model.guid, "threshold": model.threshold}
+# A device says the same of itself and its models in every alert: what was validated once is shared.
+# What is invalid is not remembered.
+@lru_cache(maxsize=4096)
+def _device(type_: str, guid: str, enrolled_on: str) -> Device:
+    try:
+        return Device(type=type_, guid=guid, enrolled_on=enrolled_on)
+    except ValidationError as error:
+        raise _invalid(error, "device") from error
+
+
+@lru_cache(maxsize=4096)
+def _location(longitude: float, latitude: float) -> Location:
+    try:
+        return Location(longitude=longitude, latitude=latitude)
+    except ValidationError as error:
+        raise _invalid(error, "location") from error
+
+
+@lru_cache(maxsize=256)
+def _model(part: str, name: str, guid: str, threshold: float) -> Model:
+    try:
+        return Model(name=name, guid=guid, threshold=threshold)
+    except ValidationError as error:
+        raise _invalid(error, part) from error
 
 
 def _model_message(model: Model) -> alert_pb2.Model:
@@ -241,6 +261,11 @@ _WIRE_NAMES = {
     "face_model": "face_detection_model",
     "mask_model": "mask_classifier_model",
 }
+
+
+def _invalid(error: ValidationError, *part: str) -> InvalidAlert:
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return InvalidAlert(_wire_path((*part, *first["loc"])), first["msg"])
 
 
 def _wire_path(location: tuple[int | str, ...]) -> str:

@@ -105,7 +105,9 @@ async def test_row_that_is_no_alert_is_set_aside_and_the_rest_goes_on(
 ) -> None:
     for number in range(12):
         detector.append(_alert(number))
-    detector.connection.execute("UPDATE alert SET created_at = 'yesterday' WHERE rowid <= 11")
+    detector.connection.execute(
+        "UPDATE alert SET created_at = 'yesterday', event_id = NULL WHERE rowid <= 11"
+    )
     publisher = FakePublisher()
 
     await _relay(source, publisher).drain(asyncio.Event())

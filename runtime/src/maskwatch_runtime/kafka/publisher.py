@@ -18,6 +18,9 @@ from maskwatch_runtime.kafka.message import Message
 from maskwatch_runtime.kafka.topics import MESSAGE_BYTES_MAX
 from maskwatch_runtime.settings import KafkaSettings
 
+# Slower than this a broker counts as away.
+_MESSAGES_A_SECOND_MIN = 100
+
 
 class Refused(Exception):  # noqa: N818 - errors are named for what is wrong
     """The broker will never take this message; the reason is the text."""
@@ -88,23 +91,15 @@ class KafkaPublisher:
         except Unavailable as error:
             return [error] * len(messages)
         producer = await self._started()
-        deadline_s = asyncio.get_running_loop().time() + timeout_s + len(messages) / 100
-        sent = [await self._send(producer, message, deadline_s) for message in messages]
-        return [await _outcome(future, deadline_s) for future in sent]
-
-    async def _send(
-        self, producer: AIOKafkaProducer, message: Message, deadline_s: float
-    ) -> "asyncio.Future[object] | Outcome":
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                future: asyncio.Future[object] = await producer.send(
-                    message.topic, message.value, key=message.key, headers=list(message.headers)
-                )
-        except MessageSizeTooLargeError as error:
-            return Refused(str(error))
-        except (TimeoutError, KafkaError) as error:
-            return _unavailable(error)
-        return future
+        sent: list[asyncio.Future[object] | Outcome] = []
+        with suppress(TimeoutError):
+            # One deadline for all: a timer per message costs as much as sending it.
+            async with asyncio.timeout(timeout_s + len(messages) / _MESSAGES_A_SECOND_MIN):
+                for message in messages:
+                    sent.append(await _send(producer, message))  # noqa: PERF401 - kept on timeout
+                await _all_done(sent)
+        late: list[Outcome] = [_unavailable(TimeoutError())] * (len(messages) - len(sent))
+        return [_outcome(future) for future in sent] + late
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -121,17 +116,33 @@ class KafkaPublisher:
         return self._producer
 
 
-async def _outcome(sent: "asyncio.Future[object] | Outcome", deadline_s: float) -> Outcome:
-    if sent is None or isinstance(sent, Refused | Unavailable):
-        return sent
+async def _send(producer: AIOKafkaProducer, message: Message) -> "asyncio.Future[object] | Outcome":
     try:
-        async with asyncio.timeout_at(deadline_s):
-            await asyncio.shield(sent)
+        future: asyncio.Future[object] = await producer.send(
+            message.topic, message.value, key=message.key, headers=list(message.headers)
+        )
     except MessageSizeTooLargeError as error:
-        return Refused(str(error) or "the broker calls it too large")
-    except (TimeoutError, KafkaError) as error:
+        return Refused(str(error))
+    except KafkaError as error:
         return _unavailable(error)
-    return None
+    return future
+
+
+async def _all_done(sent: "Sequence[asyncio.Future[object] | Outcome]") -> None:
+    waiting = [future for future in sent if isinstance(future, asyncio.Future)]
+    if waiting:
+        await asyncio.wait(waiting)
+
+
+def _outcome(sent: "asyncio.Future[object] | Outcome") -> Outcome:
+    if not isinstance(sent, asyncio.Future):
+        return sent
+    if not sent.done():
+        return _unavailable(TimeoutError())
+    error = sent.exception()
+    if isinstance(error, MessageSizeTooLargeError):
+        return Refused(str(error) or "the broker calls it too large")
+    return None if error is None else _unavailable(error)
 
 
 def _unavailable(error: BaseException) -> Unavailable:

@@ -1,18 +1,22 @@
 """Making room on the device: sent rows first, then pictures; metadata that is unsent never."""
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from maskwatch_proto import contract
 
+from maskwatch_runtime.outbox.transaction import transaction
+
 _SENT_IN_ORDER = """
-SELECT rowid FROM alert WHERE sent = 1 ORDER BY rowid LIMIT 200
+SELECT rowid FROM alert WHERE sent = 1 AND rowid > ? ORDER BY rowid LIMIT 200
 """
 _PICTURES_IN_ORDER = """
 SELECT rowid FROM alert
-WHERE sent = 0 AND length(image_data) > 0 ORDER BY rowid LIMIT 50
+WHERE sent = 0 AND length(image_data) > 0 AND rowid > ? ORDER BY rowid LIMIT 50
 """
+_DELETE = "DELETE FROM alert WHERE rowid = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +36,32 @@ class Evicted:
         return Evicted(self.rows + other.rows, self.pictures + other.pictures)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    select: str
+    evict: str
+    counted: Callable[[int], Evicted]
+
+
+_SENT = _Kind(_SENT_IN_ORDER, _DELETE, lambda rows: Evicted(rows=rows))
+_PICTURES = _Kind(
+    _PICTURES_IN_ORDER,
+    "UPDATE alert SET image_data = x'' WHERE rowid = ?",
+    lambda pictures: Evicted(pictures=pictures),
+)
+
+
 def evict(connection: sqlite3.Connection, limits: Limits, *, now: datetime) -> Evicted:
     """Delete sent rows that are too old, then what is needed to come below the size.
 
     Deletes in small transactions, so that the detector never waits long for the write lock.
     """
     evicted = _evict_aged(connection, before=now - limits.keep_sent)
-    while content_bytes(connection) > limits.size_bytes_max:
-        step = _evict_sent(connection)
-        if not step.rows:
-            step = _evict_pictures(connection)
-        if step == Evicted():
-            break
-        evicted += step
+    for kind in (_SENT, _PICTURES):
+        after: int | None = 0
+        while after is not None and content_bytes(connection) > limits.size_bytes_max:
+            after, step = _evict_some(connection, kind, after=after)
+            evicted += step
     return evicted
 
 
@@ -71,29 +88,19 @@ def _evict_aged(connection: sqlite3.Connection, *, before: datetime) -> Evicted:
         ]
         if not aged:
             return evicted
-        _in_one_transaction(connection, "DELETE FROM alert WHERE rowid = ?", aged)
+        with transaction(connection):
+            connection.executemany(_DELETE, aged)
         evicted += Evicted(rows=len(aged))
 
 
-def _evict_sent(connection: sqlite3.Connection) -> Evicted:
-    sent = connection.execute(_SENT_IN_ORDER).fetchall()
-    if sent:
-        _in_one_transaction(connection, "DELETE FROM alert WHERE rowid = ?", sent)
-    return Evicted(rows=len(sent))
-
-
-def _evict_pictures(connection: sqlite3.Connection) -> Evicted:
-    pictures = connection.execute(_PICTURES_IN_ORDER).fetchall()
-    if pictures:
-        _in_one_transaction(
-            connection, "UPDATE alert SET image_data = x'' WHERE rowid = ?", pictures
-        )
-    return Evicted(pictures=len(pictures))
-
-
-def _in_one_transaction(
-    connection: sqlite3.Connection, statement: str, rows: list[tuple[int]]
-) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    connection.executemany(statement, rows)
-    connection.execute("COMMIT")
+def _evict_some(
+    connection: sqlite3.Connection, kind: _Kind, *, after: int
+) -> tuple[int | None, Evicted]:
+    """Evict the next rows of a kind; return the last one's id, None when there are no more."""
+    # From where the last step ended: beginning anew each time would take the square of the rows.
+    found = connection.execute(kind.select, (after,)).fetchall()
+    if not found:
+        return None, Evicted()
+    with transaction(connection):
+        connection.executemany(kind.evict, found)
+    return int(found[-1][0]), kind.counted(len(found))

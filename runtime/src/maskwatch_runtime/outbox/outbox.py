@@ -10,10 +10,12 @@ from maskwatch_proto.alert import Alert
 from maskwatch_proto.contract import InvalidAlert
 
 from maskwatch_runtime.outbox import rows, schema
+from maskwatch_runtime.outbox.transaction import transaction
 
 _COLUMNS = ", ".join(rows.ALERT_COLUMNS)
 _INSERT = (
-    f"INSERT INTO alert ({_COLUMNS}, sent) VALUES ({', '.join('?' * len(rows.ALERT_COLUMNS))}, 0)"  # noqa: S608 - names from our own schema
+    f"INSERT INTO alert (id, {_COLUMNS}, sent)"  # noqa: S608 - names from our own schema
+    f" VALUES (?, {', '.join('?' * len(rows.ALERT_COLUMNS))}, 0)"
 )
 _PENDING = f"""
 SELECT rowid, {_COLUMNS} FROM alert
@@ -23,10 +25,10 @@ WHERE sent = 0 AND refused_reason IS NULL AND rowid > ? ORDER BY rowid LIMIT ?
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An unsent row: its alert, or why it is none."""
+    """An unsent row: its message, or why it has none."""
 
     row_id: int
-    alert: Alert | InvalidAlert
+    wire: rows.Wire | InvalidAlert
 
 
 class Outbox:
@@ -34,6 +36,9 @@ class Outbox:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        kinds = {row[1]: row[2].lower() for row in connection.execute("PRAGMA table_info(alert)")}
+        # The older kind of the original table: its id is no number, and may not be null.
+        self._has_text_id = kinds["id"] == "text"
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -46,7 +51,8 @@ class Outbox:
         Raises:
             sqlite3.OperationalError: The disk is full, cannot be written, or was busy for 10 s.
         """
-        self._connection.execute(_INSERT, rows.values(alert))
+        row_id = str(alert.event_id) if self._has_text_id else None
+        self._connection.execute(_INSERT, (row_id, *rows.values(alert)))
 
     def pending(self, *, after: int, limit: int, size_bytes_max: int) -> list[Pending]:
         """Return the next unsent rows in order, at least one if there is any.
@@ -54,15 +60,28 @@ class Outbox:
         Args:
             after: Row id behind which to begin; 0 for the oldest.
             limit: At most so many rows.
-            size_bytes_max: Stop before their pictures together are larger than this.
+            size_bytes_max: Stop before their messages together are larger than this.
         """
+        try:
+            return self._pending(after, limit, size_bytes_max)
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith("Could not decode to UTF-8"):
+                raise
+        # Text that is none, from a foreign program or a bad disk, must not block the rows behind.
+        self._connection.text_factory = _legible
+        try:
+            return self._pending(after, limit, size_bytes_max)
+        finally:
+            self._connection.text_factory = str
+
+    def _pending(self, after: int, limit: int, size_bytes_max: int) -> list[Pending]:
         found: list[Pending] = []
         size_bytes = 0
         cursor = self._connection.execute(_PENDING, (after, limit))
         for row_id, *columns in cursor:
-            pending = Pending(row_id, _alert_of(tuple(columns)))
-            if isinstance(pending.alert, Alert):
-                size_bytes += len(pending.alert.image.data)
+            pending = Pending(row_id, _wire_of(tuple(columns)))
+            if isinstance(pending.wire, rows.Wire):
+                size_bytes += len(pending.wire.value)
             if found and size_bytes > size_bytes_max:
                 break
             found.append(pending)
@@ -71,7 +90,7 @@ class Outbox:
 
     def mark_sent(self, row_ids: Sequence[int]) -> None:
         # 0 and 1 take the same room in a record, so SQLite leaves the picture's pages untouched.
-        with self._transaction():
+        with transaction(self._connection):
             self._connection.executemany(
                 "UPDATE alert SET sent = 1 WHERE rowid = ?", [(row_id,) for row_id in row_ids]
             )
@@ -110,25 +129,13 @@ class Outbox:
         """The connection, for `eviction` and `checkpoint`, which share it."""
         return self._connection
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._connection)
 
-
-class _Transaction:
-    """BEGIN IMMEDIATE to COMMIT: a writer that began by reading could not wait for another."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
-
-
-def _alert_of(columns: tuple[object, ...]) -> Alert | InvalidAlert:
+def _wire_of(columns: tuple[object, ...]) -> rows.Wire | InvalidAlert:
     try:
-        return rows.alert(columns)
+        return rows.wire(columns)
     except InvalidAlert as error:
         return error
+
+
+def _legible(text: bytes) -> str:
+    return text.decode(errors="replace")

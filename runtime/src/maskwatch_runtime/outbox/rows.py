@@ -1,10 +1,13 @@
 """Rows of the outbox and alerts, one into the other."""
 
+from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 from uuid import UUID, uuid5
 
-from maskwatch_proto import contract
+from maskwatch_proto import alert_pb2, contract
 from maskwatch_proto.alert import Alert
+from maskwatch_proto.contract import InvalidAlert
 
 from maskwatch_runtime.outbox.schema import ORIGINAL_COLUMNS, OWN_COLUMNS
 
@@ -16,7 +19,7 @@ def values(alert: Alert) -> tuple[Any, ...]:
     """Return the row's values in the order of ALERT_COLUMNS."""
     box = alert.face_box
     return (
-        alert.event_time.strftime(contract.EVENT_TIME_FORMAT),
+        alert.event_time.astimezone(UTC).strftime(contract.EVENT_TIME_FORMAT),
         alert.device.type,
         alert.device.guid,
         alert.device.enrolled_on,
@@ -46,6 +49,80 @@ def values(alert: Alert) -> tuple[Any, ...]:
         alert.sequence,
         alert.clock_quality,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """An alert ready to be published: its bytes, and what the envelope repeats of them."""
+
+    event_id: str
+    event_time: str
+    device_guid: str
+    value: bytes
+
+
+def wire(row: tuple[Any, ...]) -> Wire:
+    """Return the message of a row with the values of ALERT_COLUMNS.
+
+    A row of our own was validated when it was appended, and is encoded straight from its columns:
+    that takes a third of the time, which is most of the dispatcher's. A foreign one is validated.
+
+    Raises:
+        InvalidAlert: The row holds what no reader would archive; says which column.
+    """
+    column = dict(zip(ALERT_COLUMNS, row, strict=True))
+    if column["event_id"] is None:
+        foreign = alert(row)
+        return Wire(
+            str(foreign.event_id),
+            column["created_at"],
+            foreign.device.guid,
+            contract.encode(foreign),
+        )
+    try:
+        return Wire(
+            column["event_id"],
+            column["created_at"],
+            column["device_id"],
+            _message(column).SerializeToString(),
+        )
+    except (TypeError, ValueError, KeyError) as error:
+        raise InvalidAlert("row", f"holds a value of the wrong type: {error}") from error
+
+
+def _message(column: dict[str, Any]) -> alert_pb2.Alert:
+    message = alert_pb2.Alert(
+        event_time=column["created_at"],
+        created_by=alert_pb2.Device(
+            type=column["device_type"],
+            guid=column["device_id"],
+            enrolled_on=column["device_deployed_on"],
+        ),
+        location=alert_pb2.Location(longitude=column["longitude"], latitude=column["latitude"]),
+        face_detection_model=alert_pb2.Model(**_model(column, "face")),
+        mask_classifier_model=alert_pb2.Model(**_model(column, "mask")),
+        probability=column["probability"],
+        image=alert_pb2.Image(
+            format=column["image_format"],
+            size=alert_pb2.Size(width=column["image_width"], height=column["image_height"]),
+            data=column["image_data"],
+        ),
+        event_id=column["event_id"],
+        label=contract.LABEL_NUMBERS[column["label"]],
+        episode_id=column["episode_id"],
+        camera=column["camera"],
+        runtime=column["runtime"],
+        boot_id=column["boot_id"],
+        sequence=column["sequence"],
+        clock_quality=contract.CLOCK_NUMBERS[column["clock_quality"]],
+        schema_version=contract.SCHEMA_VERSION,
+    )
+    if column["face_left"] is not None:
+        message.face_box.left = column["face_left"]
+        message.face_box.top = column["face_top"]
+        message.face_box.right = column["face_right"]
+        message.face_box.bottom = column["face_bottom"]
+    return message
 
 
 def alert(row: tuple[Any, ...]) -> Alert:

@@ -6,9 +6,10 @@ SQLite's rowid, because the old kind of the original table has a text id.
 """
 
 import sqlite3
+import time
 from pathlib import Path
 
-from maskwatch_runtime.errors import Misconfigured
+from maskwatch_runtime.errors import Misconfigured, Unavailable
 
 ORIGINAL_COLUMNS = (
     "created_at",
@@ -76,6 +77,19 @@ _INDEX = (
     " WHERE sent = 0 AND refused_reason IS NULL"
 )
 
+_BUSY_S = 10.0
+# Primary result codes of what may pass without a change to the set-up; the low byte of an extended
+# one. Source: sqlite.org/rescode.html.
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+    }
+)
+
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open the outbox at `path`, creating it or bringing an original table up to date in place.
@@ -84,7 +98,9 @@ def connect(path: Path) -> sqlite3.Connection:
     SQLite before 3.51.3 can corrupt a WAL file when two processes do (see `checkpoint`).
 
     Raises:
-        Misconfigured: The file cannot be opened, or its alert table is of no known kind.
+        Misconfigured: The file cannot be opened, is no database, or its alert table is of no known
+            kind.
+        Unavailable: The disk is full, broken or read-only, or another program holds the lock.
     """
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -92,15 +108,20 @@ def connect(path: Path) -> sqlite3.Connection:
         raise Misconfigured(f"the outbox {path} cannot be opened: {error}") from error
     try:
         _prepare(connection, path)
+    except Misconfigured:
+        connection.close()
+        raise
     except sqlite3.Error as error:
         connection.close()
+        if error.sqlite_errorcode & 0xFF in _PASSING:
+            raise Unavailable("outbox", f"{path}: {error}") from error
         raise Misconfigured(f"the outbox {path} cannot be used: {error}") from error
     return connection
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA busy_timeout = 10000")
-    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000:.0f}")
+    _switch_to_wal(connection, path)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("BEGIN IMMEDIATE")
@@ -109,7 +130,6 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     lacking = [name for name in ORIGINAL_COLUMNS if name not in present]
     if lacking:
         connection.execute("ROLLBACK")
-        connection.close()
         raise Misconfigured(f"the table alert in {path} lacks the columns {', '.join(lacking)}")
     if "sent" not in present:  # the older kind of the original
         connection.execute("ALTER TABLE alert ADD COLUMN sent int NOT NULL DEFAULT 0")
@@ -118,3 +138,22 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(f"ALTER TABLE alert ADD COLUMN {name} {kind}")
     connection.execute(_INDEX)
     connection.execute("COMMIT")
+
+
+def _switch_to_wal(connection: sqlite3.Connection, path: Path) -> None:
+    """Switch, waiting for others: SQLite's busy timeout does not cover this one statement, and
+    detector and dispatcher open a new file at the same moment.
+    """  # noqa: D205 - one sentence
+    deadline_s = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.02)
+            continue
+        if mode != "wal":
+            raise Misconfigured(f"the file system of {path} allows no write-ahead log: {mode}")
+        return

@@ -44,8 +44,8 @@ class OutboxSource:
         while True:
             rows, entries = await self._in_thread(partial(self._read, after))
             for row in rows:
-                if isinstance(row.alert, InvalidAlert):
-                    await self._set_aside(row.row_id, str(row.alert))
+                if isinstance(row.wire, InvalidAlert):
+                    await self._set_aside(row.row_id, str(row.wire))
             # A batch of nothing but rows that were set aside is not the end of the outbox.
             if entries or not rows:
                 return entries
@@ -91,9 +91,9 @@ class OutboxSource:
         )
         # Encoded here, while the event loop talks to the broker.
         entries = [
-            Entry(row.row_id, envelope.message(row.alert))
+            Entry(row.row_id, envelope.message(row.wire))
             for row in rows
-            if not isinstance(row.alert, InvalidAlert)
+            if not isinstance(row.wire, InvalidAlert)
         ]
         return rows, entries
 

@@ -1,0 +1,1 @@
+"""What Maskwatch costs, beside the bare clients, in one run. `python -m benchmarks --help`."""
