@@ -64,7 +64,7 @@ class Drawer:
         fit = min(size_px) / max(photo.image.shape[:2])
         if chosen:
             index = int(random.integers(len(photo.labels)))
-            window = face_window(photo.boxes_px[index], size_px, random)
+            window = face_window(photo.boxes_px[index], size_px, random, least_scale=fit * 0.45)
         elif random.random() < 0.25:
             side = 1 / fit
             window = Window(0, 0, size_px[0] * side, size_px[1] * side)
@@ -85,9 +85,7 @@ class Drawer:
                 boxes.append(tile.boxes_px + shift)
                 labels.append(tile.labels)
                 ignored.append(tile.ignored_px + shift)
-        return View(
-            canvas, np.concatenate(boxes), np.concatenate(labels), np.concatenate(ignored)
-        )
+        return View(canvas, np.concatenate(boxes), np.concatenate(labels), np.concatenate(ignored))
 
     def _door(self, random: Random) -> View:
         photo = self._stock.faced[int(random.integers(len(self._stock.faced)))]
@@ -122,11 +120,16 @@ class Drawer:
         return views.look(photo, window, size, interpolation=_any_interpolation(random))
 
 
-def face_window(box_px: Floats, size_px: tuple[int, int], random: Random) -> Window:
-    """Choose a window that shows a face with a side log-uniform in 12-300 px."""
+def face_window(
+    box_px: Floats, size_px: tuple[int, int], random: Random, *, least_scale: float
+) -> Window:
+    """Choose a window that shows a face with a side log-uniform in 12-300 px.
+
+    A photo is never shrunk below `least_scale`, lest the view be nothing but fill.
+    """
     wide, high = (float(v) for v in box_px[2:] - box_px[:2])
     side = float(np.exp(random.uniform(*np.log(_FACE_SIDE_PX))))
-    scale = min(side / np.sqrt(wide * high), _GREATEST_ENLARGEMENT)
+    scale = max(min(side / np.sqrt(wide * high), _GREATEST_ENLARGEMENT), least_scale)
     stretch = float(np.exp(random.uniform(-0.1, 0.1)))
     out_wide, out_high = size_px[0] / (scale * stretch), size_px[1] / (scale / stretch)
     # A face larger than the canvas hangs over by at most a sixth on each side.

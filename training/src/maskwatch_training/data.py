@@ -14,11 +14,11 @@ from maskwatch_training.arrays import Floats, Image, Integers
 from maskwatch_training.levels import LABELS
 
 
-class InvalidAnnotation(ValueError):
+class InvalidAnnotation(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
     """A line of an annotation file cannot be used; the message names file, line and field."""
 
 
-class PhotoUnreadable(ValueError):
+class PhotoUnreadable(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
     """A photo is missing or is no picture; the message names it."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from maskwatch_training.arrays import Image
+from maskwatch_training.arrays import Floats, Image
 
 Random = np.random.Generator
 
@@ -73,7 +73,7 @@ def _soften(image: Image, random: Random) -> Image:
     return np.asarray(blurred, np.uint8)
 
 
-def _motion_kernel(random: Random) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def _motion_kernel(random: Random) -> Floats:
     length = int(random.integers(3, 10))
     kernel = np.zeros((length, length), np.float32)
     angle = random.uniform(0, np.pi)
@@ -81,7 +81,7 @@ def _motion_kernel(random: Random) -> np.ndarray[tuple[int, int], np.dtype[np.fl
     middle = (length - 1) / 2
     start, end = np.rint(middle - reach).astype(int), np.rint(middle + reach).astype(int)
     cv2.line(kernel, (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), (1.0,))
-    return kernel / kernel.sum()
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 def _compress(image: Image, quality: int) -> Image:

@@ -24,7 +24,7 @@ _TAPS = (2, 4, 10, 15)  # last block of strides 4, 8, 16, 32
 _TAP_CHANNELS = (24, 40, 112, 320)
 _PYRAMID_CHANNELS = 48
 _HEAD_CHANNELS = (48, 64, 96, 128)
-_BN_EPSILON = 1e-3
+BN_EPSILON = 1e-3
 _SCORE_PRIOR_LOGIT = -4.6  # sigmoid = .01: at the start nearly every cell is background
 
 
@@ -53,7 +53,7 @@ class FoldedConv(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Convolve (B, C, H, W)."""
-        factor = self.gain * torch.rsqrt(self.variance + _BN_EPSILON)
+        factor = self.gain * torch.rsqrt(self.variance + BN_EPSILON)
         weight = self.weight * factor[:, None, None, None]
         bias = self.shift - self.mean * factor
         padding = self.before
@@ -76,8 +76,10 @@ class InvertedResidual(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
-        inner = images if self.expand is None else functional.relu6(self.expand(images))
-        outputs: Tensor = self.project(functional.relu6(self.depthwise(inner)))
+        inner = (
+            images if self.expand is None else functional.relu6(self.expand(images), inplace=True)
+        )
+        outputs: Tensor = self.project(functional.relu6(self.depthwise(inner), inplace=True))
         return images + outputs if self.is_residual else outputs
 
 
@@ -100,7 +102,7 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Give the feature maps at strides 4, 8, 16 and 32 of normalised (B, 3, H, W)."""
-        features = functional.relu6(self.stem(images))
+        features = functional.relu6(self.stem(images), inplace=True)
         taps = []
         for index, block in enumerate(self.blocks):
             features = block(features)
@@ -118,16 +120,20 @@ class _Separable(nn.Sequential):
             nn.BatchNorm2d(inputs),
             nn.Conv2d(inputs, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
-            nn.ReLU6(),
+            nn.ReLU6(inplace=True),
         )
 
 
-class _Head(nn.Module):
+class Head(nn.Module):
+    """Score, box and class of every cell of one level."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         first = _Separable(_PYRAMID_CHANNELS, channels, kernel=3)
         fine = channels == _HEAD_CHANNELS[0]  # most of the cells: one layer keeps it cheap
-        self.tower = first if fine else nn.Sequential(first, _Separable(channels, channels, kernel=5))
+        self.tower = (
+            first if fine else nn.Sequential(first, _Separable(channels, channels, kernel=5))
+        )
         self.score = nn.Conv2d(channels, 1, 1)
         self.box = nn.Conv2d(channels, 4, 1)
         self.classes = nn.Conv2d(channels, len(LABELS), 1)
@@ -136,6 +142,7 @@ class _Head(nn.Module):
             nn.init.constant_(layer.bias, bias)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Judge a map of the pyramid (B, C, H, W); classes and scores as logits."""
         inner = self.tower(features)
         return self.score(inner), functional.relu(self.box(inner)), self.classes(inner)
 
@@ -169,7 +176,7 @@ class Detector(nn.Module):
         self.smooths = nn.ModuleList(
             _Separable(_PYRAMID_CHANNELS, _PYRAMID_CHANNELS, kernel=3) for _ in _TAP_CHANNELS[:-1]
         )
-        self.heads = nn.ModuleList(_Head(channels) for channels in _HEAD_CHANNELS)
+        self.heads = nn.ModuleList(Head(channels) for channels in _HEAD_CHANNELS)
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
         """Give the four maps of the feature pyramid, finest first."""
@@ -182,7 +189,10 @@ class Detector(nn.Module):
 
     def forward(self, images: Tensor) -> Raw:
         """Judge RGB images (B, 3, H, W) in 0..255."""
-        normalised = (images - 127.0) / 128.0
+        return self.judge((images - 127.0) / 128.0)
+
+    def judge(self, normalised: Tensor) -> Raw:
+        """Judge images (B, 3, H, W) that are normalised already."""
         answers = [head(m) for head, m in zip(self.heads, self.pyramid(normalised), strict=True)]
         scores, boxes, classes = (_by_cell(maps) for maps in zip(*answers, strict=True))
         return Raw(scores=scores, boxes=boxes, classes=classes)

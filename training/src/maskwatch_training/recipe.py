@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
-class InvalidRecipe(ValueError):
+class InvalidRecipe(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
     """The recipe file does not say what a training run needs."""
 
 
@@ -70,7 +70,6 @@ class Recipe(_Part):
     losses: LossWeights
     draws: Draws
     checkpoint_every_minutes: float = Field(gt=0)
-    validate_every_minutes: float = Field(gt=0)
 
 
 def read(path: Path) -> Recipe:

@@ -81,11 +81,13 @@ def look(view: View, window: Window, size_px: tuple[int, int], *, interpolation:
 def _draw(source: Image, matrix: Floats, size_px: tuple[int, int], interpolation: int) -> Image:
     scale = (float(matrix[0, 0]), float(matrix[1, 1]))
     if min(scale) < 1.0 and interpolation == cv2.INTER_AREA:
-        # warpAffine has no area filter: shrink first, then only shift.
+        # warpAffine has no area filter: shrink first, then only shift. The shrunk picture keeps
+        # its corner, so the half px between centre and corner has to go.
         wide = max(1, round(source.shape[1] * scale[0]))
         high = max(1, round(source.shape[0] * scale[1]))
         source = np.asarray(cv2.resize(source, (wide, high), interpolation=cv2.INTER_AREA))
-        matrix = np.array([[1, 0, matrix[0, 2]], [0, 1, matrix[1, 2]]], np.float32)
+        shift = matrix[:, 2] - (np.array(scale, np.float32) - 1) / 2
+        matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
         interpolation = cv2.INTER_LINEAR
     elif interpolation == cv2.INTER_AREA:
         interpolation = cv2.INTER_LINEAR

@@ -1,0 +1,63 @@
+"""A frame made to fit the model's square input."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge_detector.arrays import Picture
+from edge_detector.quantisation import FLOAT, Quantisation
+
+
+class Letterbox:
+    """Scales frames into one input tensor, at its top left; the rest keeps the fill value.
+
+    Args:
+        size_px: Side of the square input.
+        fill: Value in [0, 255] of what the frame does not cover.
+        dtype: The tensor's type.
+        quantisation: How the tensor stands for values in [0, 255].
+    """
+
+    def __init__(
+        self,
+        size_px: int,
+        *,
+        fill: int,
+        dtype: npt.DTypeLike = np.float32,
+        quantisation: Quantisation = FLOAT,
+    ) -> None:
+        self._size_px = size_px
+        values = quantisation.quantise(np.arange(256), np.dtype(dtype))
+        self._table = None if quantisation.is_identity else values
+        self._fill = values[fill]
+        self._input = np.full((1, size_px, size_px, 3), self._fill, dtype)
+        self._covered = (0, 0)
+
+    def fit(self, frame_bgr: Picture) -> tuple[npt.NDArray[Any], float]:
+        """Return the input tensor and the scale, in px of the input per px of the frame.
+
+        Args:
+            frame_bgr: Shape (H, W, 3), H and W at least 1.
+
+        Returns:
+            The tensor, shape (1, size, size, 3), RGB, which the next call overwrites; a point of
+            the frame times the scale is the same point in the tensor.
+        """
+        height, width = frame_bgr.shape[:2]
+        scale = self._size_px / max(height, width)
+        covered = (max(1, round(height * scale)), max(1, round(width * scale)))
+        # The area filter is what the model was trained with; it is the wrong one for enlarging.
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        small = cv2.resize(frame_bgr, (covered[1], covered[0]), interpolation=way)
+        rgb = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
+        if covered != self._covered:
+            self._input[:] = self._fill
+            self._covered = covered
+        target = self._input[0, : covered[0], : covered[1]]
+        if self._table is None:
+            np.copyto(target, rgb, casting="unsafe")
+        else:
+            target[...] = self._table[rgb]
+        return self._input, scale

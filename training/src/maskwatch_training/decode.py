@@ -1,0 +1,73 @@
+"""From the exported model's three outputs to faces, in numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskwatch_training.arrays import Floats, Integers
+from maskwatch_training.levels import cell_centres
+
+_MOST_CANDIDATES = 600
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Found faces, best first: `boxes_px` (F, 4) xyxy, `scores` (F,), `classes` (F, 3)."""
+
+    boxes_px: Floats
+    scores: Floats
+    classes: Floats
+
+    @property
+    def labels(self) -> Integers:
+        """The likeliest class of each face, (F,), an index into LABELS."""
+        return np.asarray(np.argmax(self.classes, axis=1), np.int64)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What counts as a face: least score in [0, 1], largest IoU of two different faces."""
+
+    score_min: float
+    iou_max: float = 0.45
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """One image's answers: `scores` (N, 1), `boxes` (N, 4) in strides, `classes` (N, 3)."""
+
+    scores: Floats
+    boxes: Floats
+    classes: Floats
+
+
+def faces(outputs: Outputs, limits: Limits, *, size_px: int) -> Faces:
+    """Keep the cells above the threshold, one for each face, in px of the input."""
+    scores = outputs.scores[:, 0]
+    candidates = np.flatnonzero(scores >= limits.score_min)
+    candidates = candidates[np.argsort(-scores[candidates], kind="stable")][:_MOST_CANDIDATES]
+    centres, strides = cell_centres(size_px)
+    distances = outputs.boxes[candidates] * strides[candidates]
+    middle = centres[candidates]
+    boxes = np.concatenate([middle - distances[:, :2], middle + distances[:, 2:]], axis=1)
+    kept = suppress(boxes, iou_max=limits.iou_max)
+    chosen = candidates[kept]
+    return Faces(boxes[kept], scores[chosen], outputs.classes[chosen])
+
+
+def suppress(boxes_px: Floats, *, iou_max: float) -> Integers:
+    """Indices of the boxes that greedy suppression keeps; boxes (F, 4) come best first."""
+    areas = (boxes_px[:, 2:] - boxes_px[:, :2]).clip(0).prod(axis=1)
+    waiting = np.arange(len(boxes_px))
+    kept = []
+    while len(waiting):
+        best, rest = waiting[0], waiting[1:]
+        kept.append(best)
+        low = np.maximum(boxes_px[best, :2], boxes_px[rest, :2])
+        high = np.minimum(boxes_px[best, 2:], boxes_px[rest, 2:])
+        inner = (high - low).clip(0).prod(axis=1)
+        iou = inner / np.maximum(areas[best] + areas[rest] - inner, 1e-9)
+        waiting = rest[iou <= iou_max]
+    return np.array(kept, np.int64)

@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from maskwatch_training import data
+
+
+def _folder(root: Path, *entries: dict[str, Any]) -> Path:
+    (root / "train").mkdir()
+    lines = "".join(json.dumps(entry) + "\n" for entry in entries)
+    (root / "train" / "own.jsonl").write_text(lines, encoding="utf-8")
+    return root
+
+
+def _entry(name: str, group: int, *boxes: list[float], label: str = "mask") -> dict[str, Any]:
+    return {
+        "file": name,
+        "width": 20,
+        "height": 10,
+        "boxes": [{"xyxy": box, "label": label} for box in boxes],
+        "dataset": "own",
+        "licence": "CC0",
+        "group": group,
+    }
+
+
+def test_photo_without_faces_is_read(tmp_path: Path) -> None:
+    (photo,) = data.read(_folder(tmp_path, _entry("a.jpg", 1)), ["own"])
+    assert photo.boxes_px.shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        (_entry("a.jpg", 1, [0, 0, 5, 5], label="veil"), "own.jsonl:1"),
+        (_entry("a.jpg", 1, [5, 5, 5, 9]), "no area"),
+        ({"file": "a.jpg"}, "boxes"),
+    ],
+)
+def test_line_that_cannot_be_used_is_named(
+    tmp_path: Path, entry: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(data.InvalidAnnotation, match=named):
+        data.read(_folder(tmp_path, entry), ["own"])
+
+
+def test_group_stays_on_one_side_and_the_split_repeats(tmp_path: Path) -> None:
+    entries = [_entry(f"{i}.jpg", i // 3, [1, 1, 6, 6]) for i in range(300)]
+    photos = data.read(_folder(tmp_path, *entries), ["own"])
+    training, validation = data.split(photos, share=0.2, faceless_share=0.5, seed=7)
+    assert {p.group for p in training}.isdisjoint({p.group for p in validation})
+    assert len(training) + len(validation) == 300
+    assert 20 < len(validation) < 110
+    again, _ = data.split(photos[::-1], share=0.2, faceless_share=0.5, seed=7)
+    assert {p.file for p in again} == {p.file for p in training}
+
+
+def test_picture_of_another_size_is_refused(tmp_path: Path) -> None:
+    (photo,) = data.read(_folder(tmp_path, _entry("a.png", 1)), ["own"])
+    with pytest.raises(data.PhotoUnreadable, match=r"a\.png"):
+        data.decode(photo)
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((5, 5, 3), np.uint8))
+    with pytest.raises(data.PhotoUnreadable, match="5x5"):
+        data.decode(photo)
+
+
+def test_decoded_picture_is_rgb(tmp_path: Path) -> None:
+    (photo,) = data.read(_folder(tmp_path, _entry("a.png", 1)), ["own"])
+    blue_in_bgr = np.zeros((10, 20, 3), np.uint8)
+    blue_in_bgr[..., 0] = 255
+    cv2.imwrite(str(tmp_path / "a.png"), blue_in_bgr)
+    assert data.decode(photo)[0, 0].tolist() == [0, 0, 255]
