@@ -1,0 +1,129 @@
+"""The composition root: builds everything, runs it, closes it in reverse."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from maskwatch_runtime import admin, lifecycle, migrations
+from maskwatch_runtime.clock import SystemClock
+from maskwatch_runtime.health import Health
+from maskwatch_runtime.kafka import topics
+from maskwatch_runtime.kafka.consumer import Consumer, Subscription
+from maskwatch_runtime.kafka.dead_letters import DeadLetters
+from maskwatch_runtime.kafka.publisher import KafkaPublisher
+from maskwatch_runtime.postgres import Pool
+from maskwatch_runtime.retry import Backoff, until_available
+from prometheus_client import CollectorRegistry
+
+from notifier import policy, retries, sender
+from notifier.claims import Claims
+from notifier.compose import Composer
+from notifier.handler import Audience, Handler
+from notifier.mailer import Mailer
+from notifier.metrics import Metrics
+from notifier.sender import Instruments, Sender
+from notifier.settings import MigrateSettings, NotifierSettings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+VERSION_TABLE = "notifier_schema_version"
+_BATCHES = 3
+_POOL_SIZE = _BATCHES + 2  # one connection each for claiming and for recording
+# DATA, then the mail itself, are each answered within the SMTP timeout.
+_LEASE_SPARE_S = 10.0
+_log = structlog.get_logger()
+
+
+async def serve(settings: NotifierSettings, stop: asyncio.Event) -> None:
+    """Run the service until `stop` is set and everything in hand is written down."""
+    health = Health(SystemClock())
+    health.missing("kafka", "not connected yet")
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    pool = Pool(settings, size=_POOL_SIZE)
+    publisher = KafkaPublisher(settings)
+    handler, mail_sender = wire(settings, pool, metrics, health)
+    consumer = Consumer(
+        settings,
+        Subscription(topics.NOTIFY, settings.consumer_group, batches=_BATCHES),
+        handler,
+        dead_letters=DeadLetters(
+            publisher,
+            topic=topics.NOTIFY_DEAD_LETTERS,
+            counter=metrics.dead_letters,
+            in_a_row_max=settings.dead_letters_max,
+        ),
+        health=health,
+    )
+    admin_app = admin.application(health, registry)
+    try:
+        await lifecycle.supervise(
+            stop,
+            admin.serve(admin_app, host=settings.admin_host, port=settings.admin_port, stop=stop),
+            consumer.run(stop),
+            mail_sender.run(stop),
+        )
+    finally:
+        await publisher.close()
+        await pool.close()
+
+
+def wire(
+    settings: NotifierSettings, pool: Pool, metrics: Metrics, health: Health
+) -> tuple[Handler, Sender]:
+    """Return what enters deliveries and what makes them; the first wakes the second."""
+    clock = SystemClock()
+    mail_sender = Sender(
+        Claims(
+            pool,
+            Composer(settings),
+            picture_bytes_max=settings.picture_bytes_max,
+            sending_lease_s=2 * settings.smtp_timeout_s + _LEASE_SPARE_S,
+        ),
+        Mailer(settings, clock),
+        rules=_sender_rules(settings),
+        instruments=Instruments(metrics, health, clock),
+    )
+    handler = Handler(
+        pool,
+        Audience(settings.recipients, settings.sender),
+        rules=_policy_rules(settings),
+        metrics=metrics,
+        on_entered=mail_sender.wake,
+    )
+    return handler, mail_sender
+
+
+async def migrate(settings: MigrateSettings, stop: asyncio.Event) -> None:
+    """Bring the ledger's schema up to date; waits for the database.
+
+    Raises:
+        Unavailable: It was still away when `stop` was set.
+    """
+
+    async def upgrade() -> None:
+        await asyncio.to_thread(
+            migrations.upgrade, settings, folder=MIGRATIONS, version_table=VERSION_TABLE
+        )
+
+    await until_available(upgrade, backoff=Backoff(cap_s=5.0), stop=stop)
+    _log.info("schema is up to date", action="migrate")
+
+
+def _policy_rules(settings: NotifierSettings) -> policy.Rules:
+    return policy.Rules(
+        cooldown=timedelta(minutes=settings.cooldown_minutes),
+        deadline=timedelta(seconds=settings.delivery_deadline_s),
+    )
+
+
+def _sender_rules(settings: NotifierSettings) -> sender.Rules:
+    return sender.Rules(
+        connections=settings.smtp_connections,
+        smtp_timeout_s=settings.smtp_timeout_s,
+        retries=retries.Rules(
+            initial_s=settings.retry_initial_s,
+            cap_s=settings.retry_cap_s,
+            unknown_repeats=settings.unknown_repeats,
+        ),
+    )

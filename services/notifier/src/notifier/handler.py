@@ -1,0 +1,146 @@
+"""From a request on the topic to rows of the ledger; judged, durable, not yet sent."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from maskwatch_proto import contract
+from maskwatch_runtime.kafka.dead_letters import Rejected
+from maskwatch_runtime.kafka.message import Record
+from maskwatch_runtime.postgres import Pool
+
+from notifier import alerts, compose, ledger, policy
+from notifier.alerts import Heading
+from notifier.ledger import CameraKey, NewDelivery
+from notifier.mailbox import Mailbox
+from notifier.metrics import Metrics
+from notifier.policy import CameraState, Verdict
+from notifier.retries import State
+
+_BIGINT_MAX = 2**63 - 1
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom to tell, in whose name."""
+
+    recipients: tuple[Mailbox, ...]
+    sender: Mailbox
+
+
+class Handler:
+    """Judges alerts and enters a delivery per recipient; a repeated request changes nothing."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        audience: Audience,
+        *,
+        rules: policy.Rules,
+        metrics: Metrics,
+        on_entered: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._audience = audience
+        self._rules = rules
+        self._metrics = metrics
+        self._on_entered = on_entered
+
+    async def handle(self, records: Sequence[Record]) -> Sequence[Rejected]:
+        """Enter what the records ask for; see `maskwatch_runtime.kafka.consumer.Handler`."""
+        asked, rejected = _decode(records)
+        if not asked:
+            return rejected
+        async with self._pool.connection() as connection:
+            headings = await alerts.headings(connection, list(asked))
+            if headings:
+                await self._enter(connection, list(headings.values()))
+        self._on_entered()
+        missing = [
+            Rejected(record, "alert_id", f"is {alert_id}, which is not in the archive")
+            for alert_id, record in asked.items()
+            if alert_id not in headings
+        ]
+        return [*rejected, *missing]
+
+    async def _enter(self, connection: ledger.Connection, headings: list[Heading]) -> None:
+        ids = [heading.id for heading in headings]
+        keys = sorted({_camera(heading) for heading in headings})
+        async with connection.transaction():
+            cameras, now = await ledger.lock_cameras(connection, keys)
+            # Under the cameras' locks: no other replica can be judging these alerts.
+            known = await ledger.known(connection, ids)
+            deliveries: list[NewDelivery] = []
+            for heading in sorted(headings, key=lambda one: one.id):
+                if heading.id in known:
+                    continue
+                verdict = policy.judge(
+                    cameras[_camera(heading)],
+                    alert_id=heading.id,
+                    event_time=heading.event_time,
+                    now=now,
+                    rules=self._rules,
+                )
+                cameras[_camera(heading)] = verdict.after
+                deliveries += self._deliveries(heading, verdict)
+            await self._write(connection, deliveries, cameras)
+        self._count(deliveries, known=len(known))
+
+    async def _write(
+        self,
+        connection: ledger.Connection,
+        deliveries: list[NewDelivery],
+        cameras: dict[CameraKey, CameraState],
+    ) -> None:
+        if deliveries:
+            deadline_s = self._rules.deadline.total_seconds()
+            await ledger.add(connection, deliveries, deadline_s=deadline_s)
+            await ledger.set_cameras(connection, cameras)
+
+    def _deliveries(self, heading: Heading, verdict: Verdict) -> list[NewDelivery]:
+        return [
+            NewDelivery(
+                alert_id=heading.id,
+                recipient=recipient.address,
+                state=State.PENDING if verdict.is_mailed else State.SUPPRESSED,
+                camera=_camera(heading),
+                event_time=heading.event_time,
+                message_id=compose.message_id(
+                    heading.event_id, recipient.address, domain=self._audience.sender.domain
+                ),
+                further=verdict.further,
+                further_since=verdict.further_since,
+            )
+            for recipient in self._audience.recipients
+        ]
+
+    def _count(self, deliveries: list[NewDelivery], *, known: int) -> None:
+        per_alert = len(self._audience.recipients)
+        suppressed = sum(one.state is State.SUPPRESSED for one in deliveries) // per_alert
+        mailed = len(deliveries) // per_alert - suppressed
+        for verdict, count in (("mailed", mailed), ("suppressed", suppressed), ("known", known)):
+            self._metrics.alerts.labels(verdict).inc(count)
+        _log.info(
+            "alerts judged", action="judge", mailed=mailed, suppressed=suppressed, known=known
+        )
+
+
+def _decode(records: Sequence[Record]) -> tuple[dict[int, Record], list[Rejected]]:
+    asked: dict[int, Record] = {}
+    rejected = []
+    for record in records:
+        try:
+            alert_id = contract.decode_alert_id(record.value)
+        except contract.InvalidAlert as error:
+            rejected.append(Rejected(record, error.field, error.reason))
+            continue
+        if alert_id > _BIGINT_MAX:
+            rejected.append(Rejected(record, "alert_id", f"is {alert_id}, too large for an id"))
+        else:
+            asked[alert_id] = record
+    return asked, rejected
+
+
+def _camera(heading: Heading) -> CameraKey:
+    return heading.device_id, heading.camera

@@ -1,0 +1,300 @@
+"""The ledger in PostgreSQL: who was told of what, and what is still to be told.
+
+Every moment is the database's, so that replicas whose clocks differ agree on leases. A row belongs
+to the `owner` that claimed it last: nobody else can change it, so a replica that was taken for
+dead cannot undo what another has done since.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+from asyncpg.pool import PoolConnectionProxy
+
+from notifier.policy import CameraState
+from notifier.retries import State
+
+Connection: TypeAlias = PoolConnectionProxy
+Key: TypeAlias = tuple[int, str]  # alert id, recipient's address
+CameraKey: TypeAlias = tuple[str, str]  # device id, camera's name
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A row to be: PENDING or SUPPRESSED."""
+
+    alert_id: int
+    recipient: str
+    state: State
+    camera: CameraKey
+    event_time: datetime
+    message_id: str
+    further: int
+    further_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A claimed row."""
+
+    alert_id: int
+    recipient: str
+    message_id: str
+    further: int
+    further_since: datetime | None
+    attempts: int
+    unknowns: int
+    deadline: datetime
+    created_at: datetime
+
+    @property
+    def key(self) -> Key:
+        return self.alert_id, self.recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A claimed row's new state.
+
+    Attributes:
+        delay_s: Seconds until it may be taken up again; None when the state is final.
+        attempts, unknowns: Added to the row's counts.
+    """
+
+    key: Key
+    state: State
+    delay_s: float | None
+    reason: str = ""
+    attempts: int = 0
+    unknowns: int = 0
+
+
+# --- entering ------------------------------------------------------------------------------------
+
+_ADD_CAMERAS = """
+INSERT INTO camera_cooldown (device_id, camera)
+SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
+"""
+# In one order for all replicas: no deadlock.
+_LOCK_CAMERAS = """
+SELECT c.* FROM camera_cooldown c
+JOIN unnest($1::text[], $2::text[]) AS wanted (device_id, camera) USING (device_id, camera)
+ORDER BY c.device_id, c.camera FOR UPDATE OF c
+"""
+_KNOWN = "SELECT DISTINCT alert_id FROM delivery WHERE alert_id = ANY($1::bigint[])"
+_ADD_DELIVERIES = """
+INSERT INTO delivery (
+    alert_id, recipient, state, device_id, camera, event_time, message_id, further, further_since,
+    next_try_at, deadline
+)
+SELECT d.*, CASE WHEN d.state = 'pending' THEN now() END, now() + make_interval(secs => $10)
+FROM unnest(
+    $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[],
+    $8::int[], $9::timestamptz[]
+) AS d (alert_id, recipient, state, device_id, camera, event_time, message_id, further,
+        further_since)
+ON CONFLICT DO NOTHING
+"""
+_SET_CAMERAS = """
+UPDATE camera_cooldown c
+SET last_sent_at = s.last_sent_at, open_alert_id = s.open_alert_id, open_until = s.open_until,
+    suppressed = s.suppressed, suppressed_since = s.suppressed_since
+FROM unnest(
+    $1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::timestamptz[], $6::int[],
+    $7::timestamptz[]
+) AS s (device_id, camera, last_sent_at, open_alert_id, open_until, suppressed, suppressed_since)
+WHERE c.device_id = s.device_id AND c.camera = s.camera
+"""
+
+
+async def lock_cameras(
+    connection: Connection, keys: Sequence[CameraKey]
+) -> tuple[dict[CameraKey, CameraState], datetime]:
+    """Return the cameras' states and the database's time; locked until the transaction ends."""
+    columns = [device for device, _ in keys], [camera for _, camera in keys]
+    await connection.execute(_ADD_CAMERAS, *columns)
+    rows = await connection.fetch(_LOCK_CAMERAS, *columns)
+    # Not the transaction's beginning: another replica may have held the lock since then.
+    now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    states = {
+        (row["device_id"], row["camera"]): CameraState(
+            last_sent_at=row["last_sent_at"],
+            open_alert_id=row["open_alert_id"],
+            open_until=row["open_until"],
+            suppressed=row["suppressed"],
+            suppressed_since=row["suppressed_since"],
+        )
+        for row in rows
+    }
+    return states, now
+
+
+async def known(connection: Connection, alert_ids: Sequence[int]) -> set[int]:
+    """Return those of the alerts that were judged before."""
+    return {row["alert_id"] for row in await connection.fetch(_KNOWN, alert_ids)}
+
+
+async def add(
+    connection: Connection, deliveries: Sequence[NewDelivery], *, deadline_s: float
+) -> None:
+    """Enter deliveries; durable once the transaction is."""
+    await connection.execute(
+        _ADD_DELIVERIES,
+        [one.alert_id for one in deliveries],
+        [one.recipient for one in deliveries],
+        [one.state for one in deliveries],
+        [one.camera[0] for one in deliveries],
+        [one.camera[1] for one in deliveries],
+        [one.event_time for one in deliveries],
+        [one.message_id for one in deliveries],
+        [one.further for one in deliveries],
+        [one.further_since for one in deliveries],
+        deadline_s,
+    )
+
+
+async def set_cameras(connection: Connection, states: Mapping[CameraKey, CameraState]) -> None:
+    """Write locked cameras' new states."""
+    await connection.execute(
+        _SET_CAMERAS,
+        [device for device, _ in states],
+        [camera for _, camera in states],
+        [state.last_sent_at for state in states.values()],
+        [state.open_alert_id for state in states.values()],
+        [state.open_until for state in states.values()],
+        [state.suppressed for state in states.values()],
+        [state.suppressed_since for state in states.values()],
+    )
+
+
+# --- claiming ------------------------------------------------------------------------------------
+
+_RETURNED = """
+d.alert_id, d.recipient, d.message_id, d.further, d.further_since, d.attempts, d.unknowns,
+d.deadline, d.created_at
+"""
+_TAKE = """
+WITH due AS (
+    SELECT alert_id, recipient FROM delivery
+    WHERE next_try_at <= now() AND {which} ORDER BY next_try_at, alert_id
+    LIMIT $3 FOR UPDATE SKIP LOCKED
+)
+UPDATE delivery d
+SET state = {state}, owner = $1, next_try_at = now() + make_interval(secs => $2),
+    updated_at = now()
+FROM due WHERE d.alert_id = due.alert_id AND d.recipient = due.recipient
+RETURNING
+"""
+# A claim whose lease is over came to nothing: its owner never began to send.
+_CLAIM = _TAKE.format(which="state <> 'sending'", state="'claimed'") + _RETURNED
+# One that was being sent may have arrived.
+_TAKE_OVER = _TAKE.format(which="state = 'sending'", state="'sending'") + _RETURNED
+
+
+async def claim(
+    connection: Connection, *, owner: UUID, lease_s: float, limit: int
+) -> list[Delivery]:
+    """Take the deliveries that are due, longest waiting first; other replicas get others."""
+    rows = await connection.fetch(_CLAIM, owner, lease_s, limit)
+    deliveries = [Delivery(**row) for row in rows]
+    return sorted(deliveries, key=lambda one: one.key)
+
+
+async def take_over(
+    connection: Connection, *, owner: UUID, lease_s: float, limit: int
+) -> list[Delivery]:
+    """Take deliveries whose owner died between the mail's data and writing down the answer."""
+    rows = await connection.fetch(_TAKE_OVER, owner, lease_s, limit)
+    return [Delivery(**row) for row in rows]
+
+
+# --- recording -----------------------------------------------------------------------------------
+
+# A mail that reached a person, surely or probably, starts the cool-down; only the sure one marks
+# the alert. Locks are taken in one order for all replicas.
+_RECORD = """
+WITH change AS (
+    SELECT * FROM unnest(
+        $2::bigint[], $3::text[], $4::text[], $5::float8[], $6::text[], $7::int[], $8::int[]
+    ) AS c (alert_id, recipient, state, delay_s, reason, attempts, unknowns)
+), recorded AS (
+    UPDATE delivery d
+    SET state = c.state, next_try_at = now() + make_interval(secs => c.delay_s),
+        reason = c.reason, attempts = d.attempts + c.attempts,
+        unknowns = d.unknowns + c.unknowns, updated_at = now(),
+        sent_at = CASE WHEN c.state = 'sent' THEN now() END
+    FROM change c
+    WHERE d.alert_id = c.alert_id AND d.recipient = c.recipient
+      AND d.owner = $1 AND d.state IN ('claimed', 'sending')
+    RETURNING d.alert_id, d.recipient, d.device_id, d.camera, d.state, d.next_try_at
+), arrived AS (
+    SELECT DISTINCT device_id, camera, alert_id FROM recorded
+    WHERE state = 'sent' OR (state = 'unknown' AND next_try_at IS NULL)
+), told AS (
+    UPDATE alert a SET notification_sent = true
+    FROM (
+        SELECT id FROM alert
+        WHERE id IN (SELECT alert_id FROM recorded WHERE state = 'sent')
+          AND notification_sent IS NOT TRUE
+        ORDER BY id FOR UPDATE
+    ) AS untold
+    WHERE a.id = untold.id
+), cooling AS (
+    SELECT device_id, camera,
+        coalesce(open_alert_id IN (SELECT alert_id FROM arrived), false) AS is_over
+    FROM camera_cooldown
+    WHERE (device_id, camera) IN (SELECT device_id, camera FROM arrived)
+    ORDER BY device_id, camera FOR UPDATE
+), cooled AS (
+    UPDATE camera_cooldown c
+    SET last_sent_at = now(),
+        open_alert_id = CASE WHEN is_over THEN NULL ELSE c.open_alert_id END,
+        open_until = CASE WHEN is_over THEN NULL ELSE c.open_until END
+    FROM cooling WHERE c.device_id = cooling.device_id AND c.camera = cooling.camera
+)
+SELECT alert_id, recipient FROM recorded
+"""
+_LOCK_OPEN = """
+SELECT 1 FROM camera_cooldown WHERE open_alert_id = ANY($1::bigint[])
+ORDER BY device_id, camera FOR UPDATE
+"""
+# Nobody was told of the alert, nor of those that its mail would have named: the next one does it.
+_REOPEN = """
+UPDATE camera_cooldown c
+SET open_alert_id = NULL, open_until = NULL,
+    suppressed = c.suppressed + failed.further + 1,
+    suppressed_since = LEAST(c.suppressed_since, failed.further_since, failed.event_time)
+FROM (
+    SELECT DISTINCT ON (alert_id) alert_id, further, further_since, event_time
+    FROM delivery WHERE alert_id = ANY($1::bigint[])
+) AS failed
+WHERE c.open_alert_id = failed.alert_id AND NOT EXISTS (
+    SELECT 1 FROM delivery d
+    WHERE d.alert_id = failed.alert_id
+      AND (d.state IN ('sent', 'unknown') OR d.next_try_at IS NOT NULL)
+)
+"""
+_FAILED = (State.BOUNCED, State.EXPIRED, State.WITHDRAWN)
+
+
+async def record(connection: Connection, changes: Sequence[Change], *, owner: UUID) -> set[Key]:
+    """Write changes in one transaction and return the keys of the rows that were still ours."""
+    async with connection.transaction():
+        rows = await connection.fetch(
+            _RECORD,
+            owner,
+            [one.key[0] for one in changes],
+            [one.key[1] for one in changes],
+            [one.state for one in changes],
+            [one.delay_s for one in changes],
+            [one.reason for one in changes],
+            [one.attempts for one in changes],
+            [one.unknowns for one in changes],
+        )
+        failed = sorted({one.key[0] for one in changes if one.state in _FAILED})
+        if failed:
+            await connection.execute(_LOCK_OPEN, failed)
+            await connection.execute(_REOPEN, failed)
+    return {(row["alert_id"], row["recipient"]) for row in rows}

@@ -1,0 +1,276 @@
+"""From claimed deliveries to the mail server, several at a time, and the results back."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+import structlog
+from maskwatch_runtime import lifecycle
+from maskwatch_runtime.clock import Clock
+from maskwatch_runtime.errors import Unavailable
+from maskwatch_runtime.health import Health
+from maskwatch_runtime.retry import Backoff, sleep_unless_stopped
+
+from notifier import retries
+from notifier.claims import Claimed, Claims, Job
+from notifier.connection import Withdrawn
+from notifier.ledger import Change, Delivery
+from notifier.mailer import Mailer
+from notifier.metrics import Metrics
+from notifier.recorder import Recorder
+from notifier.retries import Attempt, Result, State
+
+_POLL_S = 0.5
+_AHEAD = 4  # deliveries in hand per connection, so that none waits for the database
+_STALLED_S_MIN = 60.0
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How deliveries are tried.
+
+    Attributes:
+        connections: Mails under way at the same time.
+        smtp_timeout_s: Longest wait for one answer of the server.
+        retries: Delays, and repeats of what may have arrived.
+    """
+
+    connections: int
+    smtp_timeout_s: float
+    retries: retries.Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """What the sender reads the time from and reports to."""
+
+    metrics: Metrics
+    health: Health
+    clock: Clock
+
+
+class Sender:
+    """Delivers what is due.
+
+    A row is claimed ahead, then marked as being sent before the mail's data leaves: after a crash
+    the ledger tells what never began from what may have arrived.
+    """
+
+    def __init__(
+        self, claims: Claims, mailer: Mailer, *, rules: Rules, instruments: Instruments
+    ) -> None:
+        self._claims = claims
+        self._mailer = mailer
+        self._rules = rules
+        self._metrics = instruments.metrics
+        self._health = instruments.health
+        self._clock = instruments.clock
+        self._progress = self._health.track(
+            "sender", stalled_after_s=max(_STALLED_S_MIN, 4 * rules.smtp_timeout_s)
+        )
+        self._recorder = Recorder(claims.record, on_tried=self._report_ledger)
+        self._jobs: asyncio.Queue[Job | None] = asyncio.Queue()
+        self._in_hand = 0
+        self._working = rules.connections
+        self._wake = asyncio.Event()
+        self._down: Unavailable | None = Unavailable("smtp", "not connected yet")
+        self._health.missing("smtp", "not connected yet")
+
+    def wake(self) -> None:
+        """Say that there may be something due."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until `stop` is set, then finish the mails under way and give back the rest."""
+        workers = (self._work(stop) for _ in range(self._rules.connections))
+        await lifecycle.supervise(stop, self._feed(stop), self._recorder.run(), *workers)
+
+    # --- feeding the workers ---
+
+    async def _feed(self, stop: asyncio.Event) -> None:
+        backoff = Backoff(cap_s=30.0)
+        try:
+            while not stop.is_set():
+                try:
+                    await self._feed_while_up(stop, backoff)
+                except Unavailable as error:
+                    await self._wait(error, backoff, stop)
+        finally:
+            self._give_back_queue()
+            for _ in range(self._rules.connections):
+                self._jobs.put_nowait(None)
+
+    async def _feed_while_up(self, stop: asyncio.Event, backoff: Backoff) -> None:
+        if self._down is not None:
+            await self._mailer.verify()
+            self._down = None
+            self._health.present("smtp")
+            self._metrics.smtp_up.set(1)
+            _log.info("the mail server lets us in", action="connect")
+        while not stop.is_set():
+            self._wake.clear()
+            is_any = await self._take()
+            backoff.reset()
+            if not is_any:
+                await self._mailer.close_idle()
+                await self._idle(stop)
+            if self._down is not None:
+                raise self._down
+
+    async def _take(self) -> bool:
+        """Put what is due into the queue, up to the room that is there; return whether it was."""
+        room = _AHEAD * self._rules.connections - self._in_hand
+        if 2 * room < _AHEAD * self._rules.connections:
+            return False
+        groups = await self._claims.take(limit=room)
+        lost = [] if groups else await self._claims.take_over(limit=room)
+        self._health.present("postgres")
+        self._hold(sum(len(one.deliveries) for one in groups) + len(lost))
+        for delivery in lost:
+            self._settle(delivery, Attempt(Result.UNKNOWN, "its sender ended while sending"))
+        for claimed in groups:
+            self._queue(claimed)
+            # Composing keeps the processor busy: the mails under way have their turn.
+            await asyncio.sleep(0)
+        return bool(groups)
+
+    def _queue(self, claimed: Claimed) -> None:
+        if claimed.alert is None:
+            for delivery in claimed.deliveries:
+                reason = "the alert is no longer in the archive"
+                self._put(Change(delivery.key, State.WITHDRAWN, None, reason))
+        for job in self._claims.jobs(claimed):
+            self._jobs.put_nowait(job)
+
+    async def _idle(self, stop: asyncio.Event) -> None:
+        waking = asyncio.create_task(self._wake.wait())
+        stopping = asyncio.create_task(stop.wait())
+        tasks = {waking, stopping}
+        await asyncio.wait(tasks, timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+
+    async def _wait(self, error: Unavailable, backoff: Backoff, stop: asyncio.Event) -> None:
+        self._health.missing(error.dependency, error.reason)
+        self._progress.made()
+        if error.dependency == "smtp":
+            self._down = error
+            self._metrics.smtp_up.set(0)
+            self._give_back_queue()
+        delay_s = backoff.next_s()
+        _log.warning(
+            "waiting for a dependency",
+            action="send",
+            dependency=error.dependency,
+            reason=error.reason,
+            delay_s=round(delay_s, 2),
+        )
+        await sleep_unless_stopped(delay_s, stop=stop)
+
+    def _give_back_queue(self) -> None:
+        while not self._jobs.empty():
+            job = self._jobs.get_nowait()
+            if job is not None:
+                self._give_back(job)
+
+    # --- the workers ---
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        backoff = Backoff(cap_s=30.0)
+        try:
+            while (job := await self._jobs.get()) is not None:
+                self._progress.waits()
+                try:
+                    await self._deliver(job)
+                    backoff.reset()
+                except Unavailable as error:
+                    self._give_back(job)
+                    await self._step_back(error, backoff, stop)
+                self._progress.made()
+        finally:
+            self._working -= 1
+            if not self._working:
+                await self._mailer.close()
+                self._recorder.close()
+
+    async def _deliver(self, job: Job) -> None:
+        mark = Change(job.delivery.key, State.SENDING, self._claims.sending_lease_s)
+        try:
+            with self._metrics.send_seconds.time():
+                attempt = await self._mailer.send(
+                    job.mail, before_data=lambda: self._recorder.written(mark)
+                )
+        except Withdrawn:
+            # Another replica has claimed it meanwhile.
+            self._hold(-1)
+        else:
+            self._settle(job.delivery, attempt)
+
+    async def _step_back(self, error: Unavailable, backoff: Backoff, stop: asyncio.Event) -> None:
+        """Tell the feed that the server is away, unless other connections still work."""
+        if error.dependency == "smtp" and not self._mailer.is_connected:
+            self._down = error
+            self.wake()
+        else:
+            await sleep_unless_stopped(backoff.next_s(), stop=stop)
+
+    # --- results ---
+
+    def _settle(self, delivery: Delivery, attempt: Attempt) -> None:
+        now = self._clock.now()
+        step = retries.after(
+            attempt,
+            attempts=delivery.attempts,
+            unknowns=delivery.unknowns,
+            is_past_deadline=now >= delivery.deadline,
+            rules=self._rules.retries,
+        )
+        is_sent = step.state is State.SENT
+        if is_sent:
+            waited_s = (now - delivery.created_at).total_seconds()
+            self._metrics.delay_seconds.observe(max(0.0, waited_s))
+        _log.log(
+            logging.INFO if is_sent else logging.WARNING,
+            "mail",
+            action="deliver",
+            alert_id=delivery.alert_id,
+            recipient=delivery.recipient,
+            state=step.state,
+            reason=step.reason,
+            message_id=delivery.message_id,
+        )
+        is_unknown = attempt.result is Result.UNKNOWN
+        self._put(
+            Change(
+                delivery.key,
+                step.state,
+                step.delay_s,
+                step.reason,
+                attempts=1,
+                unknowns=int(is_unknown),
+            )
+        )
+
+    def _put(self, change: Change) -> None:
+        self._metrics.deliveries.labels(change.state).inc()
+        self._recorder.put(change)
+        self._hold(-1)
+
+    def _give_back(self, job: Job) -> None:
+        """Nothing came of it, and nothing is held against it."""
+        state = State.DEFERRED if job.delivery.attempts else State.PENDING
+        self._recorder.put(Change(job.delivery.key, state, 0.0))
+        self._hold(-1)
+
+    def _hold(self, count: int) -> None:
+        self._in_hand += count
+        self._metrics.in_hand.set(self._in_hand)
+        if count < 0 and 2 * self._in_hand <= _AHEAD * self._rules.connections:
+            self.wake()
+
+    def _report_ledger(self, error: Unavailable | None) -> None:
+        if error is None:
+            self._health.present("postgres")
+        else:
+            self._health.missing(error.dependency, error.reason)
