@@ -5,6 +5,7 @@ versions of the packages make the same film.
 """
 
 import argparse
+import itertools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _WIDTH_PX, _HEIGHT_PX = 640, 480
 _IN, _STAY, _OUT = 9, 20, 9
 _EMPTY_BEFORE, _EMPTY_BETWEEN, _EMPTY_AFTER = 5, 22, 10
 _NOISE_SIGMA = 2.5  # grey levels: a small camera in a lit room
+_NOISES = 12  # grain patterns, shown in turn; new ones for every frame would take most of the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +102,19 @@ def _cast() -> tuple[Person, ...]:
 
 
 def _frames(cast: tuple[Person, ...]) -> Iterator[Picture]:
-    noise = np.random.default_rng(1)
+    grain = itertools.cycle(_grain())
+    for scene in _scenes(cast):
+        yield (scene + next(grain)).clip(0, 255).astype(np.uint8)
+
+
+def _scenes(cast: tuple[Person, ...]) -> Iterator[NDArray[np.float32]]:
+    """Yield the frames as a camera without noise would see them."""
     room = _room()
-    empty = room.astype(np.float32)
     for index, person in enumerate(cast):
-        yield from (
-            _grainy(empty, noise) for _ in range(_EMPTY_BETWEEN if index else _EMPTY_BEFORE)
-        )
+        yield from itertools.repeat(room, _EMPTY_BETWEEN if index else _EMPTY_BEFORE)
         for left_px, top_px in _walk(person):
-            yield _grainy(_put(room, person, left_px, top_px), noise)
-    yield from (_grainy(empty, noise) for _ in range(_EMPTY_AFTER))
+            yield _put(room, person, left_px, top_px)
+    yield from itertools.repeat(room, _EMPTY_AFTER)
 
 
 def _appearance(person: Person, index: int) -> Appearance:
@@ -142,20 +147,22 @@ def _walk(person: Person) -> Iterator[tuple[int, int]]:
         yield round(left + eased * (_WIDTH_PX - left)), top + 3 * (step % 2)
 
 
-def _room() -> Picture:
+def _room() -> NDArray[np.float32]:
     """Return an empty corridor: a wall lit from above, a rail, the floor."""
     rows = np.linspace(0, 1, _HEIGHT_PX, dtype=np.float32)[:, None]
     columns = np.linspace(-1, 1, _WIDTH_PX, dtype=np.float32)[None, :]
-    light = 1.0 - 0.22 * rows - 0.10 * columns**2
+    light: NDArray[np.float32] = 1.0 - 0.22 * rows - 0.10 * columns**2
+    light[300:316] *= 0.86  # the rail
+    light[430:] *= 0.70  # the floor
     room = light[..., None] * np.array((196, 200, 198), np.float32)
-    room[300:316] *= 0.86  # the rail
-    room[430:] *= 0.70  # the floor
-    return cv2.GaussianBlur(room, (0, 0), 1.5).astype(np.uint8)
+    return cv2.GaussianBlur(room, (0, 0), 1.5).astype(np.float32)
 
 
-def _put(room: Picture, person: Person, left_px: int, top_px: int) -> NDArray[np.float32]:
+def _put(
+    room: NDArray[np.float32], person: Person, left_px: int, top_px: int
+) -> NDArray[np.float32]:
     """Return the room with the person in it, as far as the person is in the picture."""
-    frame = room.astype(np.float32)
+    frame = room.copy()
     height_px, width_px = person.picture.shape[:2]
     x1, y1 = max(left_px, 0), max(top_px, 0)
     x2, y2 = min(left_px + width_px, _WIDTH_PX), min(top_px + height_px, _HEIGHT_PX)
@@ -168,9 +175,13 @@ def _put(room: Picture, person: Person, left_px: int, top_px: int) -> NDArray[np
     return frame
 
 
-def _grainy(frame: NDArray[np.float32], noise: np.random.Generator) -> Picture:
-    grain = noise.normal(0, _NOISE_SIGMA, frame.shape).astype(np.float32)
-    return (frame + grain).clip(0, 255).astype(np.uint8)
+def _grain() -> list[NDArray[np.float32]]:
+    numbers = np.random.default_rng(1)
+    shape = (_HEIGHT_PX, _WIDTH_PX, 3)
+    return [
+        numbers.standard_normal(shape, dtype=np.float32) * np.float32(_NOISE_SIGMA)
+        for _ in range(_NOISES)
+    ]
 
 
 def main() -> int:

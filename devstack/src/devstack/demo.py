@@ -139,11 +139,7 @@ async def _first_mail(system: System, detector: Service) -> None:
 
 
 async def _settled(system: System) -> Outcome:
-    deadline_s = time.monotonic() + _SETTLED_TIMEOUT_S
-    while not (counts := await ledger.counts(system.outbox, system.dsn())).is_settled:
-        if time.monotonic() > deadline_s:
-            raise TimeoutError(f"the path did not come to rest: {counts}")
-        await asyncio.sleep(_POLL_S)
+    counts = await ledger.until_settled(system.outbox, system.dsn(), timeout_s=_SETTLED_TIMEOUT_S)
     async with system.infra.inbox.client() as inbox:
         mails = [await inbox.message(mail.id) for mail in await inbox.messages()]
     return Outcome(counts, tuple(reversed(mails)))
@@ -169,7 +165,7 @@ def _show(system: System, outcome: Outcome, first_mail_s: float) -> None:
 
 
 def _verdict(outcome: Outcome, expected: int) -> int:
-    """Compare with what the film holds: one alert a person without a mask, one mail a person told."""
+    """Compare with the film: one alert for a person without a mask, one mail for each told."""
     counts = outcome.counts
     mails = [mail for mail in outcome.mails if any(part.content_id for part in mail.parts)]
     wanted = expected * len(_RECIPIENTS)

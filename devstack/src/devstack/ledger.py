@@ -1,11 +1,14 @@
 """How far an alert has come: counts at every station of its path."""
 
+import asyncio
 import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 
+_POLL_S = 0.1
 _ARCHIVE = """
 SELECT
     (SELECT count(*) FROM alert) AS archived,
@@ -18,8 +21,16 @@ SELECT
 
 @dataclass(frozen=True)
 class Counts:
-    """Attributes: alerts made at the edge; unsent there; archived; requests that are still to be
-    published; alerts that the notifier has judged; mails sent; mails that are still owed.
+    """What stands at each station.
+
+    Attributes:
+        made: Alerts in the outbox, sent or not.
+        unsent: Those that wait for the broker.
+        archived: Alerts in the archive.
+        unrequested: Requests for a mail that are still to be published.
+        judged: Alerts that the notifier has decided on.
+        mailed: Mails that the server has taken.
+        owed: Mails that are still to be sent.
     """
 
     made: int = 0
@@ -46,6 +57,20 @@ async def counts(outbox: Path, dsn: str) -> Counts:
         await connection.close()
     made, unsent = _edge(outbox)
     return Counts(made=made, unsent=unsent, **dict(archive or {}))
+
+
+async def until_settled(outbox: Path, dsn: str, *, timeout_s: float) -> Counts:
+    """Wait until every alert has come to the end of its path.
+
+    Raises:
+        TimeoutError: Some have not; the message holds the counts.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    while not (now := await counts(outbox, dsn)).is_settled:
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"the path did not come to rest in {timeout_s:.0f} s: {now}")
+        await asyncio.sleep(_POLL_S)
+    return now
 
 
 def _edge(outbox: Path) -> tuple[int, int]:

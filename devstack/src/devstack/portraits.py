@@ -8,7 +8,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -91,13 +91,15 @@ def _with_mask(portrait: Picture) -> Picture:
     for loop in _EAR_LOOPS:
         line = np.zeros(size_hw, np.uint8)
         points = _rounded(loop, closed=False)
-        cv2.polylines(line, [points], isClosed=False, color=255, thickness=4, lineType=cv2.LINE_AA)
+        cv2.polylines(
+            line, [points], isClosed=False, color=(255,), thickness=4, lineType=cv2.LINE_AA
+        )
         painted = _blend(painted, np.array(_LOOP_BGR, np.float32), _soft(line))
     return _blend(painted, _cloth(portrait), _filled(size_hw, _MASK)).astype(np.uint8)
 
 
 def _cloth(portrait: Picture) -> NDArray[np.float32]:
-    """Return the mask's cloth for every pixel: its colour, shaded by the face below and by pleats."""
+    """Return the mask's cloth for every pixel, shaded by the face below and by pleats."""
     height, width = portrait.shape[:2]
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     grey = cv2.GaussianBlur(cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY), (0, 0), 14)
@@ -111,18 +113,18 @@ def _cloth(portrait: Picture) -> NDArray[np.float32]:
     shade = (lit_by_scene * rounded * (1 - 0.20 * depth)).clip(0.35, 1.08)
     weave = 1 + 0.012 * np.random.default_rng(7).standard_normal(shade.shape)
     cloth = np.array(_CLOTH_BGR) * (shade * weave)[..., None]
-    return cloth.clip(0, 255).astype(np.float32)
+    return np.asarray(cloth.clip(0, 255), np.float32)
 
 
 def _blend(
     below: NDArray[np.float32], above: NDArray[np.float32], alpha: Alpha
 ) -> NDArray[np.float32]:
-    return below * (1 - alpha) + above * alpha
+    return np.asarray(below * (1 - alpha) + above * alpha, np.float32)
 
 
 def _filled(size_hw: Sequence[int], outline: Outline) -> Alpha:
     area = np.zeros(tuple(size_hw), np.uint8)
-    cv2.fillPoly(area, [_rounded(outline, closed=True)], color=255)
+    cv2.fillPoly(area, [_rounded(outline, closed=True)], color=(255,))
     return _soft(area)
 
 
@@ -143,7 +145,7 @@ def _rounded(outline: Outline, *, closed: bool) -> NDArray[np.int32]:
     return points.round().astype(np.int32)
 
 
-def _resize(pixels: NDArray[np.generic], factor: float) -> NDArray[np.generic]:
+def _resize(pixels: Picture | Alpha, factor: float) -> NDArray[Any]:
     kernel = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=kernel))
 

@@ -23,7 +23,7 @@ async def run(address: InboxAddress) -> None:
         receiver, address.options, host=address.host, port=address.smtp_port
     )
     config = uvicorn.Config(
-        web.application(store, plan),
+        web.application(store, plan, smtp_address=f"{address.host}:{address.smtp_port}"),
         host=address.host,
         port=address.web_port,
         log_config=None,

@@ -70,10 +70,17 @@ class MessageList(BaseModel):
 
 
 class Summary(BaseModel):
-    """How many mails there are, in all and by recipient of the envelope."""
+    """How many mails there are, in all and by recipient of the envelope; where to send more.
+
+    Attributes:
+        newest_id: The last mail's; 0 before the first.
+        smtp_address: ``host:port``.
+    """
 
     total: int
+    newest_id: int
     by_recipient: dict[str, int]
+    smtp_address: str
 
 
 class InboxClient:

@@ -16,10 +16,12 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 _HEADER_BYTES = 64 * 1024
-_PREVIEW_CHARACTERS = 160
 # Compat32 leaves headers as they came; the newer policies raise on some malformed ones.
 _POLICY = email.policy.compat32
 _CID = re.compile(r"""(?P<quote>["'(])\s*cid:(?P<id>[^"')\s>]+)\s*(?P<end>["')])""", re.IGNORECASE)
+
+
+_HEAD = re.compile(r"<head\b[^>]*>", re.IGNORECASE)
 
 
 class Headers(NamedTuple):
@@ -95,6 +97,13 @@ def inline(html: str, parts: tuple[Part, ...]) -> str:
         return f"{match['quote']}data:{part.content_type};base64,{data}{match['end']}"
 
     return _CID.sub(replace, html)
+
+
+def opening_links_outside(html: str) -> str:
+    """Make links open beside the frame that shows the mail, not in it."""
+    if _HEAD.search(html):
+        return _HEAD.sub(r'\g<0><base target="_blank">', html, count=1)
+    return f'<!doctype html><meta charset="utf-8"><base target="_blank">{html}'
 
 
 def _first_body(leaves: list[email.message.Message], content_type: str) -> str | None:

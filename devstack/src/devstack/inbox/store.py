@@ -38,7 +38,7 @@ class Store:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._journal = (self._folder / "journal.jsonl").open("a+", encoding="utf-8")
         self._envelopes = {each.number: each for each in self._read_journal()}
-        self._last_number = max(self._envelopes, default=0)
+        self.last_number = max(self._envelopes, default=0)
         self._by_recipient = Counter(
             address for each in self._envelopes.values() for address in each.rcpt_to
         )
@@ -55,9 +55,9 @@ class Store:
 
     def add(self, mail_from: str, rcpt_to: Sequence[str], raw: bytes) -> Envelope:
         """Keep a mail; on return it survives the end of this process, however it ends."""
-        self._last_number += 1
+        self.last_number += 1
         envelope = Envelope(
-            number=self._last_number,
+            number=self.last_number,
             received_at=time.time(),
             mail_from=mail_from,
             rcpt_to=tuple(rcpt_to),

@@ -38,9 +38,9 @@ _DEFAULT_LIMIT = 200
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(store: Store, plan: FaultPlan) -> Starlette:
-    """The page and its API."""
-    pages = _Pages(store, plan)
+def application(store: Store, plan: FaultPlan, *, smtp_address: str) -> Starlette:
+    """The page and its API; the address is shown to people who wonder where to send."""
+    pages = _Pages(store, plan, smtp_address)
     routes = [
         Route("/", _static("index.html")),
         Route("/inbox.css", _static("inbox.css")),
@@ -70,12 +70,19 @@ def _static(name: str) -> Endpoint:
 
 
 class _Pages:
-    def __init__(self, store: Store, plan: FaultPlan) -> None:
+    def __init__(self, store: Store, plan: FaultPlan, smtp_address: str) -> None:
         self._store = store
         self._plan = plan
+        self._smtp_address = smtp_address
 
     async def summary(self, _request: Request) -> Response:
-        return _json(Summary(total=len(self._store), by_recipient=self._store.by_recipient))
+        summary = Summary(
+            total=len(self._store),
+            newest_id=self._store.last_number,
+            by_recipient=self._store.by_recipient,
+            smtp_address=self._smtp_address,
+        )
+        return _json(summary)
 
     async def messages(self, request: Request) -> Response:
         """Newest first; ``to`` keeps one recipient's, ``limit`` bounds the list (0: all)."""
@@ -110,9 +117,7 @@ class _Pages:
         content = self._store.content(self._envelope(request).number)
         if content.html is None:
             raise HTTPException(404, "this mail has no HTML part")
-        body = mail.inline(content.html, content.parts)
-        # Links open beside the page, not in the frame.
-        body = f'<base target="_blank">{body}' if "<!doctype" not in body[:200].lower() else body
+        body = mail.opening_links_outside(mail.inline(content.html, content.parts))
         return Response(body, media_type="text/html", headers=_headers(_MAIL_POLICY))
 
     async def raw(self, request: Request) -> Response:

@@ -1,0 +1,291 @@
+"""Runs docker-compose.yml for real and proves what the README says of it; see `make compose-check`.
+
+Brings up a project of its own beside a running one, on free ports: a mail has to come, every
+container is killed (kill -9 from inside, as a crash would) and has to come back with new mail, the
+passwords are replaced, the detector is drained; then the outbox, the archive and the inbox have to
+agree. Whatever happens, the project is removed at the end. Needs Docker Compose v2; takes minutes.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+ROOT = Path(__file__).parents[3]
+OURS = ("edge_detector", "dispatcher", "ingress", "notifier")
+SERVICES = (*OURS, "mailpit", "postgres", "kafka")
+MAIL_WITHIN_S = 90.0  # a round of the film takes 11 s, a consumer group's session 10 to 45 s
+OUTBOX_IDS = (
+    "import sqlite3; c = sqlite3.connect('/var/lib/maskwatch/outbox.sqlite');"
+    "print(*(row[0] for row in c.execute('SELECT event_id FROM alert')))"
+)
+
+
+class Project:
+    """The compose project under test, and the ports that it publishes on this machine."""
+
+    def __init__(self, *, supplied: Path) -> None:
+        self.kafka_port, self.postgres_port, self.mailpit_port = _free_ports(3)
+        self._docker = shutil.which("docker") or sys.exit("docker is needed and not installed")
+        self._environment = os.environ | {
+            "COMPOSE_PROJECT_NAME": f"maskwatch-check-{os.getpid()}",
+            "MASKWATCH_KAFKA_PORT": str(self.kafka_port),
+            "MASKWATCH_POSTGRES_PORT": str(self.postgres_port),
+            "MASKWATCH_MAILPIT_PORT": str(self.mailpit_port),
+            "MASKWATCH_SECRETS": str(supplied),
+            "MASKWATCH_COOLDOWN_MINUTES": "0",  # a mail for every alert
+        }
+
+    def docker(self, *arguments: str) -> str:
+        """Run docker and return what it printed.
+
+        Raises:
+            subprocess.CalledProcessError: It failed.
+        """
+        done = subprocess.run(
+            [self._docker, *arguments],
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            sys.stderr.write(done.stdout[-2000:] + done.stderr[-4000:])
+            done.check_returncode()
+        return done.stdout
+
+    def compose(self, *arguments: str) -> str:
+        return self.docker("compose", *arguments)
+
+    def container(self, service: str) -> dict[str, Any]:
+        """Return what docker says of the service's container."""
+        identity = self.compose("ps", "--all", "--quiet", service).split()[0]
+        found: list[dict[str, Any]] = json.loads(self.docker("inspect", identity))
+        return found[0]
+
+    def mails(self) -> list[dict[str, Any]]:
+        """Return the inbox, newest first; empty while it cannot be asked."""
+        try:
+            inbox: dict[str, Any] = json.loads(self.fetch("messages?limit=1000"))
+        except OSError:
+            return []
+        return list(inbox["messages"])
+
+    def fetch(self, path: str) -> bytes:
+        """Return what Mailpit's API says."""
+        url = f"http://127.0.0.1:{self.mailpit_port}/api/v1/{path}"
+        with urllib.request.urlopen(url, timeout=5) as response:
+            content: bytes = response.read()
+        return content
+
+    def archived(self) -> list[str]:
+        """Return every archived alert's event id, asked over the published port."""
+        password = self.compose("exec", "-T", "postgres", "cat", "/run/secrets/owner/password")
+        with psycopg.connect(
+            host="127.0.0.1",
+            port=self.postgres_port,
+            dbname="maskwatch",
+            user="maskwatch",
+            password=password.strip(),
+        ) as connection:
+            return [str(row[0]) for row in connection.execute("SELECT event_id FROM alert")]
+
+    def outbox(self) -> list[str]:
+        """Return the event id of every alert that the detector has made."""
+        return self.compose("exec", "-T", "dispatcher", "python", "-c", OUTBOX_IDS).split()
+
+    async def published(self) -> int:
+        """Count the messages on alert-topic, asked over the published port."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=f"127.0.0.1:{self.kafka_port}")
+        await consumer.start()
+        try:
+            numbers = consumer.partitions_for_topic("alert-topic") or set()
+            partitions = [TopicPartition("alert-topic", number) for number in numbers]
+            return sum((await consumer.end_offsets(partitions)).values())
+        finally:
+            await consumer.stop()
+
+
+def main() -> int:
+    """Run the check and return the exit code."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        project = Project(supplied=Path(folder))
+        try:
+            _check(project, Path(folder))
+        except BaseException:
+            sys.stderr.write(project.compose("ps", "--all"))
+            sys.stderr.write(project.compose("logs", "--tail", "15"))
+            raise
+        finally:
+            project.compose("down", "--volumes", "--timeout", "20")
+    left = project.compose("ps", "--all", "--quiet")
+    _require(not left, f"containers left behind: {left}")
+    _say("removed; everything holds")
+    return 0
+
+
+def _check(project: Project, supplied: Path) -> None:
+    started = time.monotonic()
+    project.compose("build")
+    _say(f"images built in {time.monotonic() - started:.0f} s")
+    started = time.monotonic()
+    project.compose("up", "--detach")
+    _wait_for("the first mail", lambda: len(project.mails()) > 0)
+    _say(f"first mail {time.monotonic() - started:.1f} s after `docker compose up`")
+    _look_at_mail(project)
+    _look_at_containers(project)
+    for service in SERVICES:
+        _kill(project, service)
+    _replace_passwords(project, supplied)
+    _drain(project)
+
+
+def _look_at_mail(project: Project) -> None:
+    mail = project.mails()[0]
+    _require("mask" in mail["Subject"].lower(), f"a strange subject: {mail['Subject']}")
+    addresses = [recipient["Address"] for recipient in mail["To"]]
+    _require(addresses == ["administrator@example.org"], f"strange recipients: {addresses}")
+    parts = json.loads(project.fetch(f"message/{mail['ID']}"))["Inline"]
+    _require([part["ContentType"] for part in parts] == ["image/jpeg"], f"no picture: {parts}")
+    picture = project.fetch(f"message/{mail['ID']}/part/{parts[0]['PartID']}")
+    _require(picture[:2] == b"\xff\xd8", "the picture is no JPEG")
+    _say(f"mail: {mail['Subject']!r}, picture of {len(picture)} bytes")
+
+
+def _look_at_containers(project: Project) -> None:
+    for service in SERVICES:
+        container = project.container(service)
+        host, user = container["HostConfig"], container["Config"]["User"]
+        _require(user not in {"", "0", "root", "0:0"}, f"{service} runs as root")
+        _require(host["CapDrop"] == ["ALL"], f"{service} has capabilities")
+        _require("no-new-privileges:true" in host["SecurityOpt"], f"{service} may gain rights")
+        _require(service == "kafka" or host["ReadonlyRootfs"], f"{service} may write everywhere")
+        bound = [one["HostIp"] for ports in host["PortBindings"].values() for one in ports]
+        _require(set(bound) <= {"127.0.0.1"}, f"{service} listens on {bound}")
+        if service in OURS:
+            size = json.loads(project.docker("image", "inspect", container["Image"]))[0]["Size"]
+            _say(f"{service}: user {user}, image {size / 1e6:.0f} MB")
+
+
+def _kill(project: Project, service: str) -> None:
+    restarts = project.container(service)["RestartCount"]
+    known = {mail["MessageID"] for mail in project.mails()}
+    started = time.monotonic()
+    # Signal 9 to all but the container's init, which then ends: no stop that docker knows of.
+    project.docker("exec", project.container(service)["Id"], "sh", "-c", "kill -9 -1")
+    _wait_for(f"{service} to restart", lambda: _is_back(project, service, restarts))
+    back_s = time.monotonic() - started
+    fresh_from = set(project.outbox()) | known
+    _wait_for(
+        f"mail after {service} was killed",
+        lambda: any(_event_id(mail) not in fresh_from for mail in project.mails()),
+    )
+    _say(
+        f"{service}: killed, healthy after {back_s:.1f} s, "
+        f"mail of a later alert after {time.monotonic() - started:.1f} s"
+    )
+
+
+def _is_back(project: Project, service: str, restarts: int) -> bool:
+    container = project.container(service)
+    state = container["State"]
+    is_healthy = state.get("Health", {}).get("Status", "healthy") == "healthy"
+    return container["RestartCount"] > restarts and state["Running"] and is_healthy
+
+
+def _replace_passwords(project: Project, supplied: Path) -> None:
+    password = secrets.token_urlsafe(24)
+    for user in ("ingress", "notifier"):
+        (supplied / user).write_text(password)
+        (supplied / user).chmod(0o400)
+    files = ("-f", "docker-compose.yml", "-f", "deploy/compose/own-secrets.yml")
+    project.compose(*files, "up", "--detach", "--force-recreate")
+    read = project.compose("exec", "-T", "ingress", "cat", "/run/secrets/ingress/password")
+    _require(read == password, "ingress does not have the supplied password")
+    known = set(project.outbox())
+    _wait_for(
+        "mail after the passwords were replaced",
+        lambda: any(_event_id(mail) not in known for mail in project.mails()),
+    )
+    _say("passwords replaced by supplied ones, everything started anew, mail came")
+
+
+def _drain(project: Project) -> None:
+    project.compose("stop", "edge_detector")
+    code = project.container("edge_detector")["State"]["ExitCode"]
+    _require(code == 0, f"edge_detector stopped with exit code {code}")
+    made = project.outbox()
+    _wait_for("the archive to hold what was made", lambda: len(project.archived()) >= len(made))
+    archived = project.archived()
+    _require(Counter(archived) == Counter(set(made)), "outbox and archive differ")
+    _wait_for(
+        "a mail for every alert", lambda: {_event_id(mail) for mail in project.mails()} >= set(made)
+    )
+    mails = Counter(mail["MessageID"] for mail in project.mails())
+    copies = mails.total() - len(mails)
+    # A kill between the server's acceptance and the ledger's note of it may cost one copy.
+    _require(copies <= 2, f"{copies} mails came twice")
+    published = asyncio.run(project.published())
+    _require(published >= len(made), f"{published} messages for {len(made)} alerts")
+    _say(
+        f"{len(made)} alerts made, {published} published, {len(archived)} archived, "
+        f"{mails.total()} mails of which {copies} copies"
+    )
+
+
+def _event_id(mail: dict[str, Any]) -> str:
+    return str(mail["MessageID"]).partition(".")[0]
+
+
+def _wait_for(what: str, is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + MAIL_WITHIN_S
+    while time.monotonic() < deadline:
+        try:
+            if is_so():
+                return
+        except (OSError, psycopg.Error, KafkaError, subprocess.CalledProcessError):
+            pass  # on its way back
+        time.sleep(0.5)
+    raise TimeoutError(f"waited {MAIL_WITHIN_S:.0f} s for {what}")
+
+
+def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - what is required
+    if not holds:
+        raise AssertionError(otherwise)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"compose-check: {text}\n")
+    sys.stdout.flush()
+
+
+def _free_ports(count: int) -> list[int]:
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+if __name__ == "__main__":
+    sys.exit(main())
