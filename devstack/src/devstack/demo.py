@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from devstack import clip, ledger, processes, terminal
 from devstack.inbox.client import MessageDetail
+from devstack.jars import JarError
 from devstack.ledger import Counts
 from devstack.service import Service
 from devstack.stack import FolderInUseError, Infrastructure
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\n  Stopped.")
         return 0 if not arguments.check else 1
-    except (processes.ProcessError, FolderInUseError, OSError) as error:
+    except (processes.ProcessError, FolderInUseError, JarError, OSError) as error:
         terminal.failed(str(error))
         return 1
 

@@ -4,12 +4,14 @@
 """
 
 import hashlib
+import ssl
 import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import certifi
 import httpx
 from jgo.maven import Artifact, MavenContext
 from jgo.parse import Coordinate
@@ -68,7 +70,7 @@ def ensure(jars: Iterable[Jar], folder: Path) -> list[Path]:
             each for each, is_whole in zip(wanted.items(), are_whole, strict=True) if not is_whole
         ]
         if absent:
-            with httpx.Client(timeout=_TIMEOUT_S, follow_redirects=True) as http:
+            with httpx.Client(timeout=_TIMEOUT_S, follow_redirects=True, verify=_trust()) as http:
                 list(pool.map(lambda each: _fetch(http, *each), absent))
     return list(wanted)
 
@@ -95,6 +97,13 @@ def _artifact(context: MavenContext, coordinate: str) -> Artifact:
 def _lock_line(artifact: Artifact) -> str:
     name = f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}"
     return f"{_sha256(artifact.resolve())}  {name}"
+
+
+def _trust() -> ssl.SSLContext:
+    """Trust what the machine trusts (a company's own authority, too) and the usual authorities."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def _is_whole(path: Path, jar: Jar) -> bool:

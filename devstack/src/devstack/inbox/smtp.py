@@ -50,7 +50,8 @@ class Receiver:
         if verdict.reply is not None:
             return verdict.reply
         content = envelope.content if isinstance(envelope.content, bytes) else b""
-        stored = self._store.add(envelope.mail_from or "", envelope.rcpt_tos, content)
+        sender = (envelope.mail_from or "").removeprefix("<>")  # a bounce has none
+        stored = self._store.add(sender, envelope.rcpt_tos, content)
         if verdict.drop == "after_store":
             await server.drop()
         return f"250 2.0.0 Taken as {stored.number}"

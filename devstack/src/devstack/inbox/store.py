@@ -1,13 +1,12 @@
 """The mails that came in: bytes as ``.eml`` files, envelopes in a journal and in memory."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from devstack.inbox import mail
 
@@ -36,8 +35,9 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "mails"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._journal = (self._folder / "journal.jsonl").open("a+", encoding="utf-8")
-        self._envelopes = {each.number: each for each in self._read_journal()}
+        journal = self._folder / "journal.jsonl"
+        self._envelopes = {each.number: each for each in self._read_journal(journal)}
+        self._journal = journal.open("a", encoding="utf-8")
         self.last_number = max(self._envelopes, default=0)
         self._by_recipient = Counter(
             address for each in self._envelopes.values() for address in each.rcpt_to
@@ -95,13 +95,12 @@ class Store:
     def _content(self, number: int) -> mail.Content:
         return mail.content(self.path(number).read_bytes())
 
-    def _read_journal(self) -> list[Envelope]:
-        self._journal.seek(0)
-        envelopes = []
-        for line in self._journal:
-            try:
-                envelopes.append(Envelope.model_validate(json.loads(line)))
-            except (ValueError, ValidationError):
-                # A kill cut this line short: its sender never got an answer. End it for the next.
-                self._journal.write("\n")
-        return envelopes
+    @staticmethod
+    def _read_journal(path: Path) -> list[Envelope]:
+        """The envelopes in the journal; a last line that a kill cut short is taken away."""
+        written = path.read_bytes() if path.exists() else b""
+        # No mail is lost with a torn line: its sender never got an answer.
+        whole = written[: written.rfind(b"\n") + 1]
+        if len(whole) < len(written):
+            path.write_bytes(whole)
+        return [Envelope.model_validate_json(line) for line in whole.splitlines()]
