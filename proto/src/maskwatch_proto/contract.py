@@ -177,7 +177,7 @@ def _values(message: alert_pb2.Alert, payload: bytes) -> dict[str, Any]:
         },
         "label": _known(_LABELS, message.label, "label"),
         "face_box": _face_box(message),
-        "episode_id": _uuid(message.episode_id, "episode_id") if message.episode_id else None,
+        "episode_id": message.episode_id or None,
         "camera": message.camera,
         "runtime": message.runtime,
         "boot_id": message.boot_id,
@@ -186,21 +186,14 @@ def _values(message: alert_pb2.Alert, payload: bytes) -> dict[str, Any]:
     }
 
 
-def _event_id(message: alert_pb2.Alert, payload: bytes) -> UUID:
+def _event_id(message: alert_pb2.Alert, payload: bytes) -> str | UUID:
     if message.event_id:
-        return _uuid(message.event_id, "event_id")
+        return message.event_id
     # protobuf leaves the order of fields open, so the name is made of values, not of the payload.
     if message.schema_version == 0:
         canonical = message.SerializeToString(deterministic=True)
         return uuid5(_ORIGINAL_EVENTS, hashlib.sha256(canonical).hexdigest())
     raise InvalidAlert("event_id", f"is missing in a message of {len(payload)} bytes")
-
-
-def _uuid(text: str, field: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise InvalidAlert(field, "is no UUID") from error
 
 
 def _known(names: Mapping[Any, Any], number: int, field: str) -> Any:

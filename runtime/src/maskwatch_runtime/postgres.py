@@ -1,8 +1,9 @@
 """PostgreSQL: a pool, and its errors told apart. Needs the extra `postgres`."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import asyncpg
 
@@ -14,28 +15,50 @@ from maskwatch_runtime.settings import PostgresSettings
 # Source: PostgreSQL manual, appendix A.
 _TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
 _READ_ONLY, _LOCK_NOT_AVAILABLE = "25006", "55P03"  # while failing over; while migrating
+# Table, column, function: the migrations, a step of their own, have not been run yet.
+_NOT_MIGRATED = ("42P01", "42703", "42883")
 
 
 def is_transient(error: BaseException) -> bool:
     """Return whether trying again later may help."""
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        return True  # migrated under a prepared statement, which asyncpg has dropped by now
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
-        return state[:2] in _TRANSIENT_CLASSES or state in (_READ_ONLY, _LOCK_NOT_AVAILABLE)
+        return state[:2] in _TRANSIENT_CLASSES or state in (
+            _READ_ONLY,
+            _LOCK_NOT_AVAILABLE,
+            *_NOT_MIGRATED,
+        )
     if isinstance(error, asyncpg.InterfaceError):
-        # The connection was lost under the statement.
-        return True
+        # The connection was lost under the statement; a ValueError is about what was passed.
+        return not isinstance(error, ValueError)
     return isinstance(error, OSError | TimeoutError)
 
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Turn what may pass into Unavailable; everything else goes through as it is."""
+    """Turn what may pass into Unavailable; everything else goes through as it is.
+
+    Raises:
+        Misconfigured: The user lacks a right that the service needs.
+    """
     try:
         yield
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise Misconfigured(
+            f"PostgreSQL: {error}; is MASKWATCH_POSTGRES_USER granted the service's role?"
+        ) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         if not is_transient(error):
             raise
-        raise Unavailable("postgres", str(error) or type(error).__name__) from error
+        raise Unavailable("postgres", _reason(error)) from error
+
+
+def _reason(error: BaseException) -> str:
+    said = str(error) or type(error).__name__
+    state = getattr(error, "sqlstate", None)
+    return f"{said} (are its migrations run?)" if state in _NOT_MIGRATED else said
 
 
 class Pool:
@@ -80,24 +103,56 @@ class Pool:
             return self._pool
 
     async def _open(self) -> asyncpg.Pool:
-        settings = self._settings
-        try:
+        with _refusal_explained():
             return await asyncpg.create_pool(
-                host=settings.postgres_host,
-                port=settings.postgres_port,
-                database=settings.postgres_database,
-                user=settings.postgres_user,
-                password=settings.postgres_password.get_secret_value(),
-                ssl=settings.postgres_tls,
                 min_size=1,
                 max_size=self._size,
-                timeout=settings.postgres_timeout_s,
-                command_timeout=settings.postgres_timeout_s,
+                reset=_leave_session_as_it_is,
+                **_options(self._settings),
             )
-        except (
-            asyncpg.InvalidAuthorizationSpecificationError,
-            asyncpg.InvalidCatalogNameError,
-        ) as error:
-            raise Misconfigured(
-                f"PostgreSQL refuses MASKWATCH_POSTGRES_USER or _DATABASE: {error}"
-            ) from error
+
+
+async def _leave_session_as_it_is(_: asyncpg.Connection) -> None:
+    """Save a round trip per loan: an open transaction is rolled back all the same.
+
+    Nothing else may be left behind on a pool's connection: who listens, locks a session or sets
+    its variables uses `connect`.
+    """
+
+
+async def connect(settings: PostgresSettings) -> asyncpg.Connection:
+    """Return a connection of one's own, to listen on or to hold a session's lock; close it.
+
+    Raises:
+        Unavailable: The database is away.
+        Misconfigured: It refuses the user, the password or the database's name.
+    """
+    async with translated():
+        with _refusal_explained():
+            return await asyncpg.connect(**_options(settings))
+
+
+def _options(settings: PostgresSettings) -> dict[str, Any]:
+    return {
+        "host": settings.postgres_host,
+        "port": settings.postgres_port,
+        "database": settings.postgres_database,
+        "user": settings.postgres_user,
+        "password": settings.postgres_password.get_secret_value(),
+        "ssl": settings.postgres_tls,
+        "timeout": settings.postgres_timeout_s,
+        "command_timeout": settings.postgres_timeout_s,
+    }
+
+
+@contextmanager
+def _refusal_explained() -> Iterator[None]:
+    try:
+        yield
+    except (
+        asyncpg.InvalidAuthorizationSpecificationError,
+        asyncpg.InvalidCatalogNameError,
+    ) as error:
+        raise Misconfigured(
+            "PostgreSQL refuses MASKWATCH_POSTGRES_USER, _PASSWORD or _DATABASE: " + str(error)
+        ) from error

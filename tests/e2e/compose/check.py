@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 ROOT = Path(__file__).parents[3]
@@ -37,14 +37,19 @@ OUTBOX_IDS = (
 )
 
 
+class DockerError(RuntimeError):
+    pass
+
+
 class Project:
     """The compose project under test, and the ports that it publishes on this machine."""
 
     def __init__(self, *, supplied: Path) -> None:
+        self.name = f"maskwatch-check-{os.getpid()}"
         self.kafka_port, self.postgres_port, self.mailpit_port = _free_ports(3)
         self._docker = shutil.which("docker") or sys.exit("docker is needed and not installed")
         self._environment = os.environ | {
-            "COMPOSE_PROJECT_NAME": f"maskwatch-check-{os.getpid()}",
+            "COMPOSE_PROJECT_NAME": self.name,
             "MASKWATCH_KAFKA_PORT": str(self.kafka_port),
             "MASKWATCH_POSTGRES_PORT": str(self.postgres_port),
             "MASKWATCH_MAILPIT_PORT": str(self.mailpit_port),
@@ -52,25 +57,28 @@ class Project:
             "MASKWATCH_COOLDOWN_MINUTES": "0",  # a mail for every alert
         }
 
-    def docker(self, *arguments: str) -> str:
-        """Run docker and return what it printed.
-
-        Raises:
-            subprocess.CalledProcessError: It failed.
-        """
-        done = subprocess.run(
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run docker, however it ends."""
+        return subprocess.run(
             [self._docker, *arguments],
             cwd=ROOT,
             env=self._environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=False,
         )
+
+    def docker(self, *arguments: str) -> str:
+        """Run docker and return what it printed.
+
+        Raises:
+            DockerError: It failed; the message is the end of what it said.
+        """
+        done = self.run(*arguments)
         if done.returncode:
-            sys.stderr.write(done.stdout[-2000:] + done.stderr[-4000:])
-            done.check_returncode()
+            command = " ".join(arguments)
+            raise DockerError(f"docker {command}: {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout
 
     def compose(self, *arguments: str) -> str:
@@ -115,14 +123,9 @@ class Project:
 
     async def published(self) -> int:
         """Count the messages on alert-topic, asked over the published port."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=f"127.0.0.1:{self.kafka_port}")
-        await consumer.start()
-        try:
-            numbers = consumer.partitions_for_topic("alert-topic") or set()
-            partitions = [TopicPartition("alert-topic", number) for number in numbers]
-            return sum((await consumer.end_offsets(partitions)).values())
-        finally:
-            await consumer.stop()
+        servers = f"127.0.0.1:{self.kafka_port}"
+        async with AIOKafkaConsumer("alert-topic", bootstrap_servers=servers) as consumer:
+            return sum((await consumer.end_offsets(consumer.assignment())).values())
 
 
 def main() -> int:
@@ -138,8 +141,10 @@ def main() -> int:
             raise
         finally:
             project.compose("down", "--volumes", "--timeout", "20")
-    left = project.compose("ps", "--all", "--quiet")
-    _require(not left, f"containers left behind: {left}")
+    label = f"label=com.docker.compose.project={project.name}"
+    for kind in (("ps", "--all"), ("volume", "ls"), ("network", "ls")):
+        left = project.docker(*kind, "--quiet", "--filter", label)
+        _require(not left, f"docker {kind[0]}: left behind: {left}")
     _say("removed; everything holds")
     return 0
 
@@ -192,7 +197,7 @@ def _kill(project: Project, service: str) -> None:
     known = {mail["MessageID"] for mail in project.mails()}
     started = time.monotonic()
     # Signal 9 to all but the container's init, which then ends: no stop that docker knows of.
-    project.docker("exec", project.container(service)["Id"], "sh", "-c", "kill -9 -1")
+    project.run("exec", project.container(service)["Id"], "sh", "-c", "kill -9 -1")
     _wait_for(f"{service} to restart", lambda: _is_back(project, service, restarts))
     back_s = time.monotonic() - started
     fresh_from = set(project.outbox()) | known
@@ -210,7 +215,7 @@ def _is_back(project: Project, service: str, restarts: int) -> bool:
     container = project.container(service)
     state = container["State"]
     is_healthy = state.get("Health", {}).get("Status", "healthy") == "healthy"
-    return container["RestartCount"] > restarts and state["Running"] and is_healthy
+    return bool(container["RestartCount"] > restarts and state["Running"] and is_healthy)
 
 
 def _replace_passwords(project: Project, supplied: Path) -> None:
@@ -263,7 +268,7 @@ def _wait_for(what: str, is_so: Callable[[], bool]) -> None:
         try:
             if is_so():
                 return
-        except (OSError, psycopg.Error, KafkaError, subprocess.CalledProcessError):
+        except (OSError, psycopg.Error, KafkaError, DockerError):
             pass  # on its way back
         time.sleep(0.5)
     raise TimeoutError(f"waited {MAIL_WITHIN_S:.0f} s for {what}")

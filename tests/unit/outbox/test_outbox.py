@@ -180,13 +180,19 @@ def test_full_disk_loses_nothing_that_was_stored_and_recovers(
     assert _sequences(outbox) == [1, 2]
 
 
+def _delete_then_fail(connection: sqlite3.Connection) -> None:
+    with transaction(connection):
+        connection.execute("DELETE FROM alert")
+        connection.execute("INSERT INTO alert (sent) VALUES (0)")
+
+
 def test_failed_transaction_is_undone_and_the_next_one_works(
     outbox: Outbox, numbered: Numbered
 ) -> None:
     outbox.append(numbered(1))
 
-    with pytest.raises(sqlite3.IntegrityError), transaction(outbox.connection):
-        outbox.connection.executescript("DELETE FROM alert; INSERT INTO alert (sent) VALUES (0)")
+    with pytest.raises(sqlite3.IntegrityError):
+        _delete_then_fail(outbox.connection)
 
     assert not outbox.connection.in_transaction
     outbox.append(numbered(2))

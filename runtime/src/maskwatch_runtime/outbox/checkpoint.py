@@ -14,9 +14,15 @@ _WAL_BYTES = 4 * 1024 * 1024
 
 
 class Checkpointer:
-    """Moves the WAL into the database once it has grown, if no other process is doing so."""
+    """Moves the WAL into the database once it has grown, if no other process is doing so.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: The database.
+        wal_bytes: From this size of the WAL on there is enough to move.
+    """
+
+    def __init__(self, path: Path, *, wal_bytes: int = _WAL_BYTES) -> None:
+        self._wal_bytes = wal_bytes
         self._wal = path.with_name(path.name + "-wal")
         self._lock_path = path.with_name(path.name + "-checkpoint.lock")
         self._lock: FileIO | None = None
@@ -35,7 +41,7 @@ class Checkpointer:
 
     def _is_due(self) -> bool:
         try:
-            return self._wal.stat().st_size >= _WAL_BYTES
+            return self._wal.stat().st_size >= self._wal_bytes
         except FileNotFoundError:
             return False
 

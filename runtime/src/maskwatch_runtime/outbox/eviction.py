@@ -12,6 +12,10 @@ from maskwatch_runtime.outbox.transaction import transaction
 _SENT_IN_ORDER = """
 SELECT rowid FROM alert WHERE sent = 1 AND rowid > ? ORDER BY rowid LIMIT 200
 """
+_AGED_IN_ORDER = """
+SELECT rowid FROM (SELECT rowid, created_at FROM alert WHERE sent = 1 ORDER BY rowid LIMIT 200)
+WHERE created_at < ?
+"""
 _PICTURES_IN_ORDER = """
 SELECT rowid FROM alert
 WHERE sent = 0 AND length(image_data) > 0 AND rowid > ? ORDER BY rowid LIMIT 50
@@ -78,14 +82,8 @@ def _evict_aged(connection: sqlite3.Connection, *, before: datetime) -> Evicted:
     limit = before.strftime(contract.EVENT_TIME_FORMAT)
     evicted = Evicted()
     while True:
-        # Sent rows are the oldest ones: the scan ends at the first that is young enough.
-        aged = [
-            (row_id,)
-            for row_id, created_at in connection.execute(
-                "SELECT rowid, created_at FROM alert WHERE sent = 1 ORDER BY rowid LIMIT 200"
-            )
-            if created_at < limit
-        ]
+        # Sent rows are the oldest ones, so those that are too old are among the first.
+        aged = connection.execute(_AGED_IN_ORDER, (limit,)).fetchall()
         if not aged:
             return evicted
         with transaction(connection):

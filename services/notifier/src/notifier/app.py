@@ -28,7 +28,7 @@ from notifier.settings import MigrateSettings, NotifierSettings
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "notifier_schema_version"
 _BATCHES = 3
-_POOL_SIZE = _BATCHES + 2  # one connection each for claiming and for recording
+_POOL_SIZE = _BATCHES + 4  # and for claiming one, for marking two, for recording one
 # DATA, then the mail itself, are each answered within the SMTP timeout.
 _LEASE_SPARE_S = 10.0
 _log = structlog.get_logger()

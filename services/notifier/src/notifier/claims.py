@@ -51,7 +51,7 @@ class Claims:
         self._composer = composer
         self._picture_bytes_max = picture_bytes_max
         self._owner = uuid4()
-        self.sending_lease_s = sending_lease_s
+        self._sending_lease_s = sending_lease_s
 
     async def take(self, *, limit: int) -> list[Claimed]:
         """Claim deliveries that are due and read their alerts.
@@ -78,17 +78,28 @@ class Claims:
         """
         async with self._pool.connection() as connection:
             return await ledger.take_over(
-                connection, owner=self._owner, lease_s=self.sending_lease_s, limit=limit
+                connection, owner=self._owner, lease_s=_CLAIM_LEASE_S, limit=limit
             )
 
-    async def record(self, changes: Sequence[Change]) -> set[Key]:
-        """Write changes and return the keys of the rows that were still ours.
+    async def mark_sending(self, keys: Sequence[Key]) -> set[Key]:
+        """Mark rows whose mails are about to leave and return those that are still ours.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+        async with self._pool.connection() as connection:
+            return await ledger.mark_sending(
+                connection, keys, owner=self._owner, lease_s=self._sending_lease_s
+            )
+
+    async def record(self, changes: Sequence[Change]) -> None:
+        """Write the changes of the rows that are still ours.
 
         Raises:
             Unavailable: The database is away; nothing was written, or all of it.
         """
         async with self._pool.connection() as connection:
-            return await ledger.record(connection, changes, owner=self._owner)
+            await ledger.record(connection, changes, owner=self._owner)
 
     def jobs(self, claimed: Claimed) -> list[Job]:
         """Compose the mails of an alert: the body once, an envelope for each delivery."""

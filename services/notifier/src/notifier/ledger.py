@@ -190,7 +190,10 @@ RETURNING
 # A claim whose lease is over came to nothing: its owner never began to send.
 _CLAIM = _TAKE.format(which="state <> 'sending'", state="'claimed'") + _RETURNED
 # One that was being sent may have arrived.
-_TAKE_OVER = _TAKE.format(which="state = 'sending'", state="'sending'") + _RETURNED
+_TAKE_OVER = (
+    _TAKE.format(which="state = 'sending' AND sending_until <= now()", state="'sending'")
+    + _RETURNED
+)
 
 
 async def claim(
@@ -208,6 +211,29 @@ async def take_over(
     """Take deliveries whose owner died between the mail's data and writing down the answer."""
     rows = await connection.fetch(_TAKE_OVER, owner, lease_s, limit)
     return [Delivery(**row) for row in rows]
+
+
+# No column of an index changes: the new version of the row stays on its page.
+# The commit does not wait for the disk: only if this process and the database's machine die at once
+# could a mark be lost that a mail has followed.
+_MARK = """
+UPDATE delivery d
+SET state = 'sending', sending_until = now() + make_interval(secs => $2), updated_at = now()
+FROM unnest($3::bigint[], $4::text[]) AS m (alert_id, recipient),
+     (SELECT set_config('synchronous_commit', 'off', true)) AS transaction_setting
+WHERE d.alert_id = m.alert_id AND d.recipient = m.recipient
+  AND d.owner = $1 AND d.state IN ('claimed', 'sending')
+RETURNING d.alert_id, d.recipient
+"""
+
+
+async def mark_sending(
+    connection: Connection, keys: Sequence[Key], *, owner: UUID, lease_s: float
+) -> set[Key]:
+    """Mark claimed rows whose mails are about to leave; return those that are still ours."""
+    alert_ids, recipients = [key[0] for key in keys], [key[1] for key in keys]
+    rows = await connection.fetch(_MARK, owner, lease_s, alert_ids, recipients)
+    return {(row["alert_id"], row["recipient"]) for row in rows}
 
 
 # --- recording -----------------------------------------------------------------------------------
@@ -254,7 +280,7 @@ WITH change AS (
         open_until = CASE WHEN is_over THEN NULL ELSE c.open_until END
     FROM cooling WHERE c.device_id = cooling.device_id AND c.camera = cooling.camera
 )
-SELECT alert_id, recipient FROM recorded
+SELECT count(*) FROM recorded
 """
 _LOCK_OPEN = """
 SELECT 1 FROM camera_cooldown WHERE open_alert_id = ANY($1::bigint[])
@@ -279,22 +305,27 @@ WHERE c.open_alert_id = failed.alert_id AND NOT EXISTS (
 _FAILED = (State.BOUNCED, State.EXPIRED, State.WITHDRAWN)
 
 
-async def record(connection: Connection, changes: Sequence[Change], *, owner: UUID) -> set[Key]:
-    """Write changes in one transaction and return the keys of the rows that were still ours."""
+async def record(connection: Connection, changes: Sequence[Change], *, owner: UUID) -> None:
+    """Write the changes of the rows that are still ours, in one transaction."""
+    failed = sorted({one.key[0] for one in changes if one.state in _FAILED})
+    if not failed:
+        await _record(connection, changes, owner)
+        return
     async with connection.transaction():
-        rows = await connection.fetch(
-            _RECORD,
-            owner,
-            [one.key[0] for one in changes],
-            [one.key[1] for one in changes],
-            [one.state for one in changes],
-            [one.delay_s for one in changes],
-            [one.reason for one in changes],
-            [one.attempts for one in changes],
-            [one.unknowns for one in changes],
-        )
-        failed = sorted({one.key[0] for one in changes if one.state in _FAILED})
-        if failed:
-            await connection.execute(_LOCK_OPEN, failed)
-            await connection.execute(_REOPEN, failed)
-    return {(row["alert_id"], row["recipient"]) for row in rows}
+        await _record(connection, changes, owner)
+        await connection.execute(_LOCK_OPEN, failed)
+        await connection.execute(_REOPEN, failed)
+
+
+async def _record(connection: Connection, changes: Sequence[Change], owner: UUID) -> None:
+    await connection.execute(
+        _RECORD,
+        owner,
+        [one.key[0] for one in changes],
+        [one.key[1] for one in changes],
+        [one.state for one in changes],
+        [one.delay_s for one in changes],
+        [one.reason for one in changes],
+        [one.attempts for one in changes],
+        [one.unknowns for one in changes],
+    )

@@ -1,6 +1,6 @@
-"""Writes to the ledger in batches: what has gathered while one batch was being written is the next.
+"""Writes to the ledger in batches: what gathers while one batch is being written is the next.
 
-So one mail costs no statement of its own, and its result is not kept back either.
+So one mail costs no statement of its own, and nothing is kept back to fill a batch.
 """
 
 import asyncio
@@ -12,49 +12,81 @@ from maskwatch_runtime.retry import Backoff
 
 from notifier.ledger import Change, Key
 
-Write = Callable[[Sequence[Change]], Awaitable[set[Key]]]
+_MARKING_MAX = 2  # statements at the same time: a mail waits for its mark
 _LAST_TRIES, _LAST_PAUSE_S = 5, 0.5  # once the service stops
 _log = structlog.get_logger()
 
 
-class Recorder:
-    """Takes changes from many tasks and writes them in order.
+class Marker:
+    """Asks for rows to be marked, many askers in one statement.
 
     Args:
-        write: Writes changes in one transaction and returns the keys of the rows that were ours.
+        write: Marks rows in one transaction and returns those that were ours.
+    """
+
+    def __init__(self, write: Callable[[Sequence[Key]], Awaitable[set[Key]]]) -> None:
+        self._write = write
+        self._asked: dict[Key, asyncio.Future[bool]] = {}
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def mark(self, key: Key) -> bool:
+        """Mark the row and return whether it was still ours.
+
+        Raises:
+            Unavailable: The database is away; the row may be marked all the same.
+        """
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._asked[key] = future
+        if len(self._writing) < _MARKING_MAX:
+            writing = asyncio.create_task(self._write_asked())
+            self._writing.add(writing)
+            writing.add_done_callback(self._writing.discard)
+        return await future
+
+    async def _write_asked(self) -> None:
+        while self._asked:
+            asked, self._asked = self._asked, {}
+            await self._write_batch(asked)
+
+    async def _write_batch(self, asked: dict[Key, asyncio.Future[bool]]) -> None:
+        try:
+            ours = await self._write(list(asked))
+        except BaseException as error:
+            for future in asked.values():
+                if not future.done():
+                    future.set_exception(error)
+            if not isinstance(error, Unavailable):
+                raise
+            return
+        for key, future in asked.items():
+            if not future.done():
+                future.set_result(key in ours)
+
+
+class Recorder:
+    """Takes results from many tasks and writes them, however often it takes.
+
+    Args:
+        write: Writes changes in one transaction.
         on_tried: Told after every batch why it was not written, or None, to report health.
     """
 
     def __init__(
-        self, write: Write, *, on_tried: Callable[[Unavailable | None], None] = lambda _: None
+        self,
+        write: Callable[[Sequence[Change]], Awaitable[object]],
+        *,
+        on_tried: Callable[[Unavailable | None], None] = lambda _: None,
     ) -> None:
         self._write = write
         self._on_tried = on_tried
         self._changes: dict[Key, Change] = {}
-        self._waiting: dict[Key, asyncio.Future[bool]] = {}
         self._gathered = asyncio.Event()
         self._is_closed = False
 
     def put(self, change: Change) -> None:
-        """Have the change written as soon as possible, however often it takes."""
-        # A later change of a row takes the place of one that was not written yet.
+        """Have the change written as soon as possible, in place of an earlier one of its row."""
         self._changes[change.key] = change
         self._gathered.set()
-
-    async def written(self, change: Change) -> bool:
-        """Write the change and return whether the row was still ours.
-
-        Raises:
-            Unavailable: The database is away; the change is not tried again.
-        """
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting[change.key] = future
-        self.put(change)
-        try:
-            return await future
-        finally:
-            if self._waiting.get(change.key) is future:
-                del self._waiting[change.key]
 
     def close(self) -> None:
         """Have `run` return once everything is written; nothing may be put after this."""
@@ -84,26 +116,9 @@ class Recorder:
         if not changes:
             return None
         try:
-            ours = await self._write(list(changes.values()))
+            await self._write(list(changes.values()))
         except Unavailable as error:
-            self._give_back(changes, error)
-            return error
-        for key in changes:
-            self._answer(key, is_ours=key in ours)
-        return None
-
-    def _give_back(self, changes: dict[Key, Change], error: Unavailable) -> None:
-        """Keep the changes that nobody waits for; those who wait decide for themselves."""
-        for key, change in changes.items():
-            future = self._waiting.get(key)
-            if future is None:
-                self._changes.setdefault(key, change)
-            elif not future.done():
-                future.set_exception(error)
-        if self._changes:
+            self._changes = changes | self._changes
             self._gathered.set()
-
-    def _answer(self, key: Key, *, is_ours: bool) -> None:
-        future = self._waiting.get(key)
-        if future is not None and not future.done():
-            future.set_result(is_ours)
+            return error
+        return None

@@ -17,7 +17,7 @@ from notifier.connection import Withdrawn
 from notifier.ledger import Change, Delivery
 from notifier.mailer import Mailer
 from notifier.metrics import Metrics
-from notifier.recorder import Recorder
+from notifier.recorder import Marker, Recorder
 from notifier.retries import Attempt, Result, State
 
 _POLL_S = 0.5
@@ -69,6 +69,7 @@ class Sender:
         self._progress = self._health.track(
             "sender", stalled_after_s=max(_STALLED_S_MIN, 4 * rules.smtp_timeout_s)
         )
+        self._marker = Marker(claims.mark_sending)
         self._recorder = Recorder(claims.record, on_tried=self._report_ledger)
         self._jobs: asyncio.Queue[Job | None] = asyncio.Queue()
         self._in_hand = 0
@@ -195,11 +196,10 @@ class Sender:
                 self._recorder.close()
 
     async def _deliver(self, job: Job) -> None:
-        mark = Change(job.delivery.key, State.SENDING, self._claims.sending_lease_s)
         try:
             with self._metrics.send_seconds.time():
                 attempt = await self._mailer.send(
-                    job.mail, before_data=lambda: self._recorder.written(mark)
+                    job.mail, before_data=lambda: self._marker.mark(job.delivery.key)
                 )
         except Withdrawn:
             # Another replica has claimed it meanwhile.

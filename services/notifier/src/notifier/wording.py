@@ -50,7 +50,8 @@ class View:
     clock_note: str
     confidence: str
     percent: int | None
-    device: str
+    device_type: str
+    device_id: str
     position: str
     map_url: str
     further: str
@@ -82,7 +83,8 @@ def view(  # noqa: PLR0913 - what a mail is made of, all by name
         clock_note="The device did not know the exact time." if alert.is_clock_uncertain else "",
         confidence=_confidence(alert.probability),
         percent=None if alert.probability is None else _percent(alert.probability),
-        device=" · ".join(filter(None, (one_line(alert.device_type), one_line(alert.device_id)))),
+        device_type=one_line(alert.device_type),
+        device_id=one_line(alert.device_id),
         position=_position(alert),
         map_url=_map_url(alert),
         further=_further(further, place=place),

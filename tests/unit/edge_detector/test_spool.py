@@ -1,0 +1,207 @@
+"""The spool's thread is real, its store a real SQLite file or one that fails on demand."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from edge_detector.metrics import Metrics
+from edge_detector.spool import Spool, Store
+from maskwatch_proto.alert import Alert, Device
+from maskwatch_runtime.clock import SystemClock
+from maskwatch_runtime.errors import Unavailable
+from maskwatch_runtime.health import Health
+from maskwatch_runtime.outbox.outbox import Outbox
+from maskwatch_runtime.retry import Backoff
+from prometheus_client import CollectorRegistry
+
+_GIVE_UP_S = 10.0
+
+
+def _alert(number: int) -> Alert:
+    return Alert(
+        event_id=UUID(int=number),
+        event_time=datetime(2026, 1, 1, tzinfo=UTC),
+        device=Device(guid="device-1"),
+        probability=0.5,
+        sequence=number,
+    )
+
+
+class FailingStore(Store):
+    """Keeps what it is given in `stored`; refuses while `is_full`, and waits while `is_slow`."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("never-opened.db"))
+        self.stored: list[int] = []
+        self.tries = 0
+        self.is_full = False
+        self.is_going_on = threading.Event()
+        self.is_going_on.set()
+
+    def append(self, alert: Alert) -> None:
+        self.tries += 1
+        self.is_going_on.wait(_GIVE_UP_S)
+        if self.is_full:
+            raise Unavailable("outbox", "database or disk is full")
+        self.stored.append(alert.sequence)
+
+
+class Spooled:
+    """A spool with its thread."""
+
+    def __init__(self, store: Store, *, capacity: int = 3) -> None:
+        self.registry = CollectorRegistry()
+        self.health = Health(SystemClock())
+        self.spool = Spool(
+            store,
+            capacity=capacity,
+            health=self.health,
+            metrics=Metrics(self.registry),
+            backoff=Backoff(initial_s=0.001, cap_s=0.001),
+        )
+        self.lost: int | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self.lost = self.spool.run()
+
+    def put(self, *numbers: int) -> None:
+        for number in numbers:
+            self.spool.put(_alert(number))
+
+    def metric(self, name: str) -> float | None:
+        return self.registry.get_sample_value(f"edge_detector_{name}")
+
+    def end(self) -> None:
+        self.spool.close()
+        self._thread.join(_GIVE_UP_S)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def store() -> FailingStore:
+    return FailingStore()
+
+
+@pytest.fixture
+def spooled(store: FailingStore) -> Iterator[Spooled]:
+    made = Spooled(store)
+    yield made
+    store.is_going_on.set()
+    made.end()
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(int(_GIVE_UP_S / 0.002)):
+        if condition():
+            return
+        pause.wait(0.002)
+    pytest.fail("it did not happen")
+
+
+def test_alerts_are_stored_in_order(spooled: Spooled, store: FailingStore) -> None:
+    spooled.put(1, 2, 3)
+
+    assert spooled.spool.wait_until_empty(timeout_s=_GIVE_UP_S)
+    assert store.stored == [1, 2, 3]
+    assert spooled.metric("alerts_stored_total") == 3
+    assert spooled.metric("alerts_waiting") == 0
+    assert spooled.health.not_ready() == {}
+
+
+def test_full_disk_is_not_ready_and_nothing_is_lost_when_it_passes(
+    spooled: Spooled, store: FailingStore
+) -> None:
+    store.is_full = True
+    spooled.put(1, 2, 3)
+    _until(lambda: store.tries > 2)
+
+    assert spooled.health.not_ready() == {
+        "outbox": "outbox is unavailable: database or disk is full"
+    }
+    assert not spooled.spool.wait_until_empty(timeout_s=0)
+    assert spooled.metric("alerts_waiting") == 3
+
+    store.is_full = False
+    assert spooled.spool.wait_until_empty(timeout_s=_GIVE_UP_S)
+    assert store.stored == [1, 2, 3]
+    assert spooled.metric("alerts_dropped_total") == 0
+    assert (spooled.metric("outbox_failures_total") or 0) >= 3
+    assert spooled.health.not_ready() == {}
+
+
+def test_more_than_memory_holds_pushes_the_oldest_out_and_the_count_is_exact(
+    spooled: Spooled, store: FailingStore
+) -> None:
+    store.is_full = True
+    spooled.put(1)
+    _until(lambda: store.tries > 0)
+    spooled.put(2, 3, 4, 5, 6)
+
+    assert spooled.metric("alerts_dropped_total") == 2
+    store.is_full = False
+    assert spooled.spool.wait_until_empty(timeout_s=_GIVE_UP_S)
+    assert store.stored == [1, 4, 5, 6]
+    assert spooled.metric("alerts_stored_total") == 4
+
+
+def test_slow_disk_does_not_hold_up_the_caller(spooled: Spooled, store: FailingStore) -> None:
+    store.is_going_on.clear()
+    spooled.put(1)
+    _until(lambda: store.tries == 1)
+
+    spooled.put(2)  # returns although the thread still writes the first
+
+    assert store.stored == []
+    store.is_going_on.set()
+    assert spooled.spool.wait_until_empty(timeout_s=_GIVE_UP_S)
+
+
+def test_what_waits_is_stored_before_the_end(spooled: Spooled, store: FailingStore) -> None:
+    store.is_going_on.clear()
+    spooled.put(1, 2, 3)
+    spooled.spool.close()
+    store.is_going_on.set()
+    spooled.end()
+
+    assert store.stored == [1, 2, 3]
+    assert spooled.lost == 0
+
+
+def test_what_cannot_be_stored_at_the_end_is_counted_as_lost(
+    spooled: Spooled, store: FailingStore
+) -> None:
+    store.is_full = True
+    spooled.put(1, 2)
+    spooled.end()
+
+    assert spooled.lost == 2
+    assert spooled.metric("alerts_dropped_total") == 2
+    assert spooled.metric("alerts_waiting") == 0
+
+
+def test_store_writes_a_real_outbox_and_opens_it_anew_after_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    store = Store(path)
+    store.append(_alert(1))
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("ALTER TABLE alert RENAME TO elsewhere")
+
+    with pytest.raises(Unavailable, match="no such table"):
+        store.append(_alert(2))
+
+    blocker.execute("ALTER TABLE elsewhere RENAME TO alert")
+    blocker.close()
+    store.append(_alert(2))
+    store.tidy()
+    store.close()
+    store.tidy()
+    outbox = Outbox.open(path)
+    assert outbox.unsent_count() == 2
+    outbox.close()
