@@ -101,9 +101,7 @@ def _watch(
     with terminal.step(f"edge detector: the film to its end ({facts.duration_s:.0f} s)"):
         status = detector.process.wait(facts.duration_s + _SETTLED_TIMEOUT_S)
         if status != 0:
-            raise processes.ProcessError(
-                f"the edge detector ended with status {status}:\n{detector.process.log_tail()}"
-            )
+            raise processes.ProcessError(_epitaph(detector.process))
         outcome = asyncio.run(_settled(system))
     _show(system, outcome, first_mail_s)
     if is_check:
@@ -130,10 +128,9 @@ async def _first_mail(system: System, detector: Service) -> None:
     deadline_s = time.monotonic() + _FIRST_MAIL_TIMEOUT_S
     async with system.infra.inbox.client() as inbox:
         while not (await inbox.summary()).total:
-            if not detector.is_running and detector.process.exit_status != 0:
-                raise processes.ProcessError(
-                    f"the edge detector ended:\n{detector.process.log_tail()}"
-                )
+            if detector.process.exit_status:
+                raise processes.ProcessError(_epitaph(detector.process))
+            _check_services(system)
             if time.monotonic() > deadline_s:
                 raise TimeoutError(f"no mail within {_FIRST_MAIL_TIMEOUT_S:.0f} s")
             await asyncio.sleep(_POLL_S)
@@ -188,7 +185,17 @@ def _wait(system: System) -> None:
         time.sleep(_POLL_S)
     for part in parts:
         if not part.is_running:
-            terminal.failed(f"{part.command.name} ended; its log ends:\n{part.log_tail()}")
+            terminal.failed(_epitaph(part))
+
+
+def _check_services(system: System) -> None:
+    for service in (system.dispatcher, system.ingress, system.notifier):
+        if not service.is_running:
+            raise processes.ProcessError(_epitaph(service.process))
+
+
+def _epitaph(process: processes.Process) -> str:
+    return f"{process.command.name} ended; its log ends:\n{process.log_tail()}"
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -6,6 +6,7 @@ import pwd
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -79,6 +80,8 @@ class Postgres:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._user = _unprivileged_user()
+        if self._user == "nobody":
+            _check_reach(self.folder, _binary("postgres"))
         if not (self.data / "PG_VERSION").exists():
             self._make_data()
         self._process = Process(self._server_command())
@@ -208,6 +211,18 @@ def _unprivileged_user() -> User:
         timeout=_PROBE_TIMEOUT_S,
     )
     return "namespace" if probe.returncode == 0 else "nobody"
+
+
+def _check_reach(*paths: Path) -> None:
+    """Refuse a place that another user cannot get to, before PostgreSQL says so less clearly."""
+    for path in paths:
+        for folder in path.parents:
+            if not folder.stat().st_mode & stat.S_IXOTH:
+                raise ProcessError(
+                    "PostgreSQL does not run as root, and this container forbids user namespaces; "
+                    f"the user nobody, whom it runs as instead, may not enter {folder}. "
+                    "Use another folder, or run all this as an ordinary user."
+                )
 
 
 def _binary(name: str) -> Path:
