@@ -64,7 +64,7 @@ def _run(folder: Path, began_s: float, *, is_check: bool) -> int:
     terminal.heading("Maskwatch demo")
     reset(folder)
     infra = Infrastructure(folder)
-    with terminal.step("Kafka, PostgreSQL and a mail server (the first time: downloads Kafka)"):
+    with terminal.step("Kafka, PostgreSQL, mail server (first time: downloads)"):
         infra.start()
     try:
         with terminal.step("a film: one person without a mask, one with a mask"):
