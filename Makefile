@@ -6,7 +6,7 @@ BIN := .venv/bin
 MEMBERS := proto runtime services/edge_detector services/dispatcher services/ingress services/notifier devstack
 CODE := $(MEMBERS) tests benchmarks
 
-.PHONY: help setup demo demo-check check lint format types unit integration e2e test bench proto requirements clean
+.PHONY: help setup demo demo-check check lint format types unit integration e2e compose-check test bench proto requirements clean
 
 help: ## Show these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ integration: setup ## Tests on real Kafka, PostgreSQL and SMTP
 e2e: setup ## Services as processes: a picture in, a mail out
 	$(BIN)/pytest tests/e2e
 
+compose-check: setup ## Bring up docker-compose.yml for real, kill each container, compare (needs Docker)
+	$(BIN)/python tests/e2e/compose/check.py
+
 test: lint types proto-check ## Everything CI runs, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest tests/unit tests/integration tests/e2e
@@ -72,6 +75,8 @@ requirements: ## Resolve anew and write the hashed requirement files
 	$(BIN)/uv lock --quiet
 	$(BIN)/uv export --quiet --frozen --group dev --no-emit-workspace --no-header --no-annotate --format requirements.txt --output-file requirements/dev.txt
 	for service in edge_detector dispatcher ingress notifier; do $(BIN)/uv export --quiet --frozen --package $${service/_/-} --no-dev --no-emit-workspace --no-header --no-annotate --format requirements.txt --output-file requirements/$$service.txt; done
+	printf 'hatchling\n' | $(BIN)/uv pip compile - --quiet --python-version 3.11 --constraint requirements/dev.txt --generate-hashes --no-header --no-annotate --output-file requirements/build.txt
+	printf 'matplotlib\npillow\nscikit-image\n' | $(BIN)/uv pip compile - --quiet --no-deps --python-version 3.11 --constraint requirements/dev.txt --generate-hashes --no-header --no-annotate --output-file requirements/demo_clip.txt
 
 clean: ## Remove what was built here
 	rm -rf build .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis demo-data

@@ -231,3 +231,26 @@ def test_senseless_setting_stops_the_process_and_is_named(
 
     assert service.process.wait(20) == 78
     assert told in service.log()
+
+
+async def test_outbox_that_cannot_be_written_yet_is_waited_for(
+    tmp_path: Path, bootstrap: str, dispatcher: Service
+) -> None:
+    holder = sqlite3.connect(tmp_path / "alert.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    dispatcher.begin()
+    dispatcher.process.wait_until(dispatcher.is_live, timeout_s=20)
+    assert not dispatcher.is_ready()
+
+    holder.execute("ROLLBACK")
+    holder.close()
+    dispatcher.process.wait_until(dispatcher.is_ready, timeout_s=40)
+
+    device = f"pi-{uuid4()}"
+    outbox = Outbox.open(tmp_path / "alert.db")
+    async with _consuming(bootstrap) as consumer:
+        outbox.append(_alert(device, 1))
+        (alert,) = await _alerts(consumer, of=device, count=1)
+    outbox.close()
+    assert alert.sequence == 1
+    assert dispatcher.stop() == 0

@@ -5,6 +5,7 @@ import shutil
 import signal
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -189,7 +190,11 @@ def test_alerts_that_cannot_be_stored_at_the_end_make_the_exit_code_say_so(
 ) -> None:
     running = service(portrait, source_loop="true", source_paced="true")
     running.log("store")
-    psutil.Process(running.process.pid).rlimit(psutil.RLIMIT_FSIZE, (1024, 1024))
+    with closing(sqlite3.connect(running.outbox_path, timeout=30)) as other, other:
+        other.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON alert"
+            " BEGIN SELECT RAISE(FAIL, 'the disk is broken'); END"
+        )
     running.until(lambda: running.metric("outbox_failures_total") >= 1)
 
     assert running.stop() == 70

@@ -1,16 +1,23 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from devstack.inbox import Inbox
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from devstack.inbox import Inbox, Tls
 from devstack.postgres import Postgres
 from devstack.service import Service
 from maskwatch_proto import contract
@@ -264,3 +271,94 @@ async def replicas(database: str, inbox: Inbox) -> AsyncIterator[Replicas]:
     made = Replicas(database, inbox)
     yield made
     await made.end()
+
+
+class ScriptedServer:
+    """An SMTP server that says what it is told to, and closes where it is told to.
+
+    `script` maps the first word of a command, "greeting" or "data" (the end of a mail) to the
+    answer: a line, or None to close without one. What is not in it is answered kindly.
+    """
+
+    _KIND: ClassVar = {"greeting": "220 hi", "EHLO": "250 hi", "DATA": "354 go", "QUIT": "221 bye"}
+
+    def __init__(self) -> None:
+        self.script: dict[str, str | None] = {}
+        self.mails: list[bytes] = []
+        self.commands: list[str] = []
+        self.connections: list[asyncio.StreamWriter] = []
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.append(writer)
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            if self._answer(writer, "greeting"):
+                while line := await reader.readline():
+                    if not await self._command(reader, writer, line.decode().strip()):
+                        break
+        writer.close()
+
+    async def _command(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: str
+    ) -> bool:
+        self.commands.append(line)
+        word = line.partition(" ")[0]
+        if not self._answer(writer, word):
+            return False
+        if word == "DATA" and self.script.get("DATA", "354").startswith("354"):  # type: ignore[union-attr]
+            self.mails.append(await reader.readuntil(b"\r\n.\r\n"))
+            return self._answer(writer, "data")
+        return True
+
+    def _answer(self, writer: asyncio.StreamWriter, word: str) -> bool:
+        answer = self.script.get(word, self._KIND.get(word, "250 fine"))
+        if answer is None:
+            return False
+        if answer:
+            writer.write(f"{answer}\r\n".encode())
+        return True
+
+    def drop_all(self) -> None:
+        """Close every connection without a word."""
+        for writer in self.connections:
+            writer.transport.abort()
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[ScriptedServer]:
+    script = ScriptedServer()
+    server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
+    script.port = server.sockets[0].getsockname()[1]
+    yield script
+    server.close()
+    script.drop_all()
+    await server.wait_closed()
+
+
+@pytest.fixture(scope="session")
+def certificate(server_folder: Path) -> Tls:
+    """A self-signed certificate for 127.0.0.1; it is its own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "maskwatch test")])
+    now = datetime.now(UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder = server_folder / "tls"
+    folder.mkdir()
+    (folder / "certificate.pem").write_bytes(built.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    return Tls(certificate=folder / "certificate.pem", key=folder / "key.pem")

@@ -1,10 +1,12 @@
 import asyncio
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
 from devstack.inbox.client import InboxClient
-from tests.integration.notifier.conftest import PICTURE, Archive, Replicas
+
+from tests.integration.notifier.conftest import PICTURE, Archive, Replicas, record
 
 _ALL = ",".join(f"{name}@example.org" for name in ("ann", "bob", "cat", "dan", "eve+550"))
 
@@ -64,9 +66,11 @@ async def test_repeated_request_mails_nobody_twice(
 
     assert await archive.states() == {"sent": 5}
     assert (await mails.summary()).total == 5
-    assert first.metric("notifier_alerts_total", verdict="mailed") + second.metric(
-        "notifier_alerts_total", verdict="mailed"
-    ) == 5
+    assert (
+        first.metric("notifier_alerts_total", verdict="mailed")
+        + second.metric("notifier_alerts_total", verdict="mailed")
+        == 5
+    )
 
 
 @pytest.mark.parametrize("marker", ["450x2", "data451x2", "dropx1"])
@@ -83,3 +87,126 @@ async def test_what_is_refused_for_now_is_sent_later(
     assert (await mails.summary()).total == 1
     assert delivery["attempts"] == int(marker[-1]) + 1
     assert delivery["unknowns"] == (1 if marker == "dropx1" else 0)
+
+
+async def test_lost_answer_is_repeated_once_under_the_same_id(
+    archive: Archive, replicas: Replicas, mails: InboxClient
+) -> None:
+    alert_id = await archive.add()
+    replica = replicas.start(recipients="ann+lostx1@example.org")
+
+    await replica.ask(alert_id)
+
+    await archive.wait_for_state("sent")
+    first, second = await mails.messages()
+    assert await mails.raw(first.id) == await mails.raw(second.id)
+    assert (await archive.delivery(alert_id))["unknowns"] == 1
+
+
+@pytest.mark.parametrize("repeats", [0, 1])
+async def test_answer_that_stays_lost_ends_as_unknown(
+    archive: Archive, replicas: Replicas, mails: InboxClient, repeats: int
+) -> None:
+    alert_id = await archive.add()
+    replica = replicas.start(
+        recipients="ann+lost@example.org", unknown_repeats=repeats, cooldown_minutes=10
+    )
+
+    await replica.ask(alert_id)
+
+    async with asyncio.timeout(30):
+        while (await archive.delivery(alert_id))["attempts"] <= repeats:
+            await asyncio.sleep(0.02)
+    delivery = await archive.delivery(alert_id)
+    assert (delivery["state"], delivery["next_try_at"]) == ("unknown", None)
+    assert (await mails.summary()).total == repeats + 1
+    assert not await archive.is_told(alert_id)
+    # It has probably arrived: the camera is quiet.
+    assert await archive.connection.fetchval("SELECT last_sent_at FROM camera_cooldown")
+
+
+async def test_refusals_past_the_deadline_end_the_delivery(
+    archive: Archive, replicas: Replicas, mails: InboxClient
+) -> None:
+    alert_id = await archive.add()
+    replica = replicas.start(recipients="ann+450@example.org", delivery_deadline_s=1)
+
+    await replica.ask(alert_id)
+
+    await archive.wait_for_state("expired")
+    delivery = await archive.delivery(alert_id)
+    assert delivery["reason"].startswith("past its deadline; last: 450 4.2.1")
+    assert delivery["attempts"] > 2
+    assert (await mails.summary()).total == 0
+
+
+async def test_alert_that_left_the_archive_is_not_mailed(
+    archive: Archive, replicas: Replicas, mails: InboxClient
+) -> None:
+    alert_id, other = await archive.add(), await archive.add()
+    replica = replicas.make()
+    await replica.ask(alert_id, other)
+    await archive.connection.execute("DELETE FROM alert WHERE id = $1", alert_id)
+
+    replica.start()
+
+    await archive.wait_for_state("sent")
+    await archive.wait_for_state("withdrawn")
+    assert (await mails.summary()).total == 1
+
+
+@pytest.mark.parametrize(
+    ("picture", "words"),
+    [
+        (None, "kept no picture"),
+        (b"", "kept no picture"),
+        (PICTURE * 10, "too large for a mail"),
+        (b"torn", "cannot be read"),
+    ],
+)
+async def test_mail_goes_without_a_picture_that_cannot_be_had(
+    archive: Archive, replicas: Replicas, mails: InboxClient, picture: bytes | None, words: str
+) -> None:
+    alert_id = await archive.add(picture=picture)
+    replica = replicas.start(picture_bytes_max=len(PICTURE))
+
+    await replica.ask(alert_id)
+
+    await archive.wait_for_state("sent")
+    (one,) = await mails.messages()
+    assert words in (await mails.message(one.id)).text
+
+
+async def test_picture_that_was_deleted_is_missed_by_nobody(
+    archive: Archive, replicas: Replicas, mails: InboxClient
+) -> None:
+    alert_id = await archive.add()
+    await archive.connection.execute("DELETE FROM image")
+    replica = replicas.start()
+
+    await replica.ask(alert_id)
+
+    await archive.wait_for_state("sent")
+    assert (await mails.summary()).total == 1
+
+
+async def test_requests_that_nobody_can_act_on_are_rejected(
+    archive: Archive, replicas: Replicas, mails: InboxClient
+) -> None:
+    alert_id = await archive.add()
+    replica = replicas.start()
+    values = [b"", b"1234567", (2**64 - 1).to_bytes(8, "little"), (10**9).to_bytes(8, "little")]
+    good = record(alert_id)
+    records = [replace(good, value=value) for value in values]
+
+    rejected = await replica.handler.handle([*records, replace(good, value=good.value + b"more")])
+
+    await archive.wait_for_state("sent")
+    assert [(one.record.value, one.field) for one in rejected] == [
+        (values[0], "message"),
+        (values[1], "message"),
+        (values[2], "alert_id"),
+        (values[3], "alert_id"),
+    ]
+    assert (await mails.summary()).total == 1
+    assert not await replica.handler.handle([])

@@ -1,6 +1,6 @@
 """Writes to the ledger in batches: what gathers while one batch is being written is the next.
 
-So one mail costs no statement of its own, and nothing is kept back to fill a batch.
+So one mail costs no statement of its own, and one that comes alone does not wait for others.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from maskwatch_runtime.retry import Backoff
 from notifier.ledger import Change, Key
 
 _MARKING_MAX = 2  # statements at the same time: a mail waits for its mark
+_PAUSE_S = 0.01  # between batches of results: a result that comes alone does not wait
 _LAST_TRIES, _LAST_PAUSE_S = 5, 0.5  # once the service stops
 _log = structlog.get_logger()
 
@@ -104,6 +105,7 @@ class Recorder:
             self._on_tried(error)
             if error is None:
                 backoff.reset()
+                await asyncio.sleep(_PAUSE_S)
                 continue
             tries_left -= self._is_closed
             if not tries_left:

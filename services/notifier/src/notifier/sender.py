@@ -21,7 +21,7 @@ from notifier.recorder import Marker, Recorder
 from notifier.retries import Attempt, Result, State
 
 _POLL_S = 0.5
-_AHEAD = 4  # deliveries in hand per connection, so that none waits for the database
+_AHEAD = 8  # deliveries in hand per connection, so that none waits for the database
 _STALLED_S_MIN = 60.0
 _log = structlog.get_logger()
 
