@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -16,8 +15,7 @@ from maskwatch_runtime.retry import Backoff, sleep_unless_stopped
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One row of an outbox; `id` rises in the order in which rows are to be published."""
 
     id: int

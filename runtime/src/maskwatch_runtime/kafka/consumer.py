@@ -132,11 +132,26 @@ class Consumer:
         consumer.subscribe([self._subscription.topic], listener=_Rebalance(self, consumer))
         try:
             async with asyncio.timeout(2 * self._settings.kafka_timeout_s):
-                await consumer.start()
+                await self._started_or_stopped(consumer)
         except (KafkaError, OSError, TimeoutError) as error:
             raise _unavailable(error) from error
+        if self._stop.is_set():
+            return
         self._health.present("kafka")
         _log.info("consuming", action="subscribe", topic=self._subscription.topic)
+
+    async def _started_or_stopped(self, consumer: AIOKafkaConsumer) -> None:
+        """Join the group, which may have to wait for a member that died; not longer than `stop`."""
+        starting = asyncio.create_task(consumer.start())
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+        finally:
+            for task in (starting, stopping):
+                task.cancel()
+            await asyncio.gather(starting, stopping, return_exceptions=True)
 
     async def _consume(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         polling: asyncio.Task[list[Record]] | None = None

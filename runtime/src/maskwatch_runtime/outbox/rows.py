@@ -1,8 +1,7 @@
 """Rows of the outbox and alerts, one into the other."""
 
-from dataclasses import dataclass
 from datetime import UTC
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from maskwatch_proto import alert_pb2, contract
@@ -51,8 +50,7 @@ def values(alert: Alert) -> tuple[Any, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(NamedTuple):
     """An alert ready to be published: its bytes, and what the envelope repeats of them."""
 
     event_id: str

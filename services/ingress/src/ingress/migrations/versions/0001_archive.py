@@ -83,9 +83,11 @@ CREATE TABLE alert (
 );
 CREATE INDEX alert_event_time ON alert (event_time);
 
+-- alert_id is no foreign key: the row is written by its alert's own statement, and checking it
+-- again costs a fifth of the alerts a second.
 CREATE TABLE notification_request (
     id bigserial PRIMARY KEY,
-    alert_id bigint NOT NULL REFERENCES alert,
+    alert_id bigint NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     published_at timestamptz,
     refused_reason text
