@@ -11,6 +11,7 @@ from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.partitioner import DefaultPartitioner
 
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.kafka.connection import client_options
@@ -18,6 +19,7 @@ from maskwatch_runtime.kafka.message import Message
 from maskwatch_runtime.kafka.topics import MESSAGE_BYTES_MAX
 from maskwatch_runtime.settings import KafkaSettings
 
+_partition = DefaultPartitioner()
 # Slower than this a broker counts as away.
 _MESSAGES_A_SECOND_MIN = 100
 
@@ -95,8 +97,9 @@ class KafkaPublisher:
         with suppress(TimeoutError):
             # One deadline for all: a timer per message costs as much as sending it.
             async with asyncio.timeout(timeout_s + len(messages) / _MESSAGES_A_SECOND_MIN):
-                for message in messages:
-                    sent.append(await _send(producer, message))  # noqa: PERF401 - kept on timeout
+                partitions = await _partitions(producer, messages)
+                for message, partition in zip(messages, partitions, strict=True):
+                    sent.append(await _send(producer, message, partition))
                 await _all_done(sent)
         late: list[Outcome] = [_unavailable(TimeoutError())] * (len(messages) - len(sent))
         return [_outcome(future) for future in sent] + late
@@ -116,10 +119,37 @@ class KafkaPublisher:
         return self._producer
 
 
-async def _send(producer: AIOKafkaProducer, message: Message) -> "asyncio.Future[object] | Outcome":
+async def _partitions(producer: AIOKafkaProducer, messages: Sequence[Message]) -> list[int | None]:
+    """Return the partition of each message, as aiokafka's own partitioner would choose it.
+
+    Once per key and batch: its hash is pure Python and as dear as the rest of `send`. None leaves a
+    message without key, or of a topic that nobody knows, to aiokafka.
+    """
+    chosen: dict[tuple[str, bytes | None], int | None] = {}
+    for topic, key in {(message.topic, message.key) for message in messages}:
+        numbers = None if key is None else await _partitions_of(producer, topic)
+        chosen[topic, key] = _partition(key, sorted(numbers), []) if numbers else None
+    return [chosen[message.topic, message.key] for message in messages]
+
+
+async def _partitions_of(producer: AIOKafkaProducer, topic: str) -> set[int] | None:
+    try:
+        numbers: set[int] | None = await producer.partitions_for(topic)
+    except KafkaError:
+        return None  # `send` meets the same error and reports it
+    return numbers
+
+
+async def _send(
+    producer: AIOKafkaProducer, message: Message, partition: int | None
+) -> "asyncio.Future[object] | Outcome":
     try:
         future: asyncio.Future[object] = await producer.send(
-            message.topic, message.value, key=message.key, headers=list(message.headers)
+            message.topic,
+            message.value,
+            key=message.key,
+            partition=partition,
+            headers=list(message.headers),
         )
     except MessageSizeTooLargeError as error:
         return Refused(str(error))
