@@ -64,7 +64,7 @@ def _run(folder: Path, began_s: float, *, is_check: bool) -> int:
     terminal.heading("Maskwatch demo")
     reset(folder)
     infra = Infrastructure(folder)
-    with terminal.step("Kafka, PostgreSQL, mail server (first time: downloads)"):
+    with terminal.step("Kafka, PostgreSQL, mail server (the first time: downloads them)"):
         infra.start()
     try:
         with terminal.step("a film: one person without a mask, one with a mask"):
@@ -107,7 +107,7 @@ def _watch(
     if is_check:
         return _verdict(outcome, expected)
     terminal.paragraph(
-        "Everything stays up: look around. Ctrl-C ends it and leaves nothing behind."
+        "Everything stays up: look around. Ctrl-C ends it, and no process stays behind."
     )
     _wait(system)
     return 1
@@ -158,7 +158,7 @@ def _show(system: System, outcome: Outcome, first_mail_s: float) -> None:
     for service in (system.dispatcher, system.ingress, system.notifier):
         terminal.line(service.name, f"{service.admin_url}/metrics")
     terminal.line("logs", str(system.folder))
-    terminal.line("SQL", "SELECT * FROM alert_overview;  (more in docs/queries.md)")
+    terminal.line("SQL", "SELECT * FROM alert_overview; (more in docs/queries.md)")
     print(f"{system.infra.postgres.psql()} '{system.dsn('reader')}'\n", flush=True)
 
 
