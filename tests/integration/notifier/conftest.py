@@ -1,6 +1,6 @@
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,6 +12,8 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,8 +25,10 @@ from devstack.service import Service
 from maskwatch_proto import contract
 from maskwatch_runtime.clock import SystemClock
 from maskwatch_runtime.health import Health
+from maskwatch_runtime.kafka import topics
 from maskwatch_runtime.kafka.message import Record
 from maskwatch_runtime.postgres import Pool
+from maskwatch_runtime.settings import KafkaSettings
 from notifier import app
 from notifier.handler import Handler
 from notifier.metrics import Metrics
@@ -168,8 +172,8 @@ async def archive(database: str) -> AsyncIterator[Archive]:
     await connection.close()
 
 
-def record(alert_id: int) -> Record:
-    return Record("to-notify-topic", 0, alert_id, 0, None, contract.encode_alert_id(alert_id))
+def record(value: bytes) -> Record:
+    return Record(topics.NOTIFY, 0, 0, 0, None, value)
 
 
 def settings_of(database: str, smtp_port: int, **changed: Any) -> NotifierSettings:
@@ -213,7 +217,9 @@ class Replica:
         self._running = asyncio.create_task(self.sender.run(self.stop))
 
     async def ask(self, *alert_ids: int) -> None:
-        rejected = await self.handler.handle([record(alert_id) for alert_id in alert_ids])
+        rejected = await self.handler.handle(
+            [record(contract.encode_alert_id(alert_id)) for alert_id in alert_ids]
+        )
         assert not rejected
 
     def metric(self, name: str, **labels: str) -> float:
@@ -221,16 +227,10 @@ class Replica:
 
     async def end(self) -> None:
         self.stop.set()
-        if self._running is not None:
+        running, self._running = self._running, None
+        if running is not None:
             async with asyncio.timeout(DEADLINE_S):
-                await self._running
-        await self._pool.close()
-
-    async def vanish(self) -> None:
-        """End like a process that is killed: nothing more is written."""
-        assert self._running is not None
-        self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
+                await running
         await self._pool.close()
 
 
@@ -277,13 +277,15 @@ class ScriptedServer:
     """An SMTP server that says what it is told to, and closes where it is told to.
 
     `script` maps the first word of a command, "greeting" or "data" (the end of a mail) to the
-    answer: a line, or None to close without one. What is not in it is answered kindly.
+    answer: a line, or None to close without one; `once` does so for the next such command alone.
+    What is in neither is answered kindly.
     """
 
     _KIND: ClassVar = {"greeting": "220 hi", "EHLO": "250 hi", "DATA": "354 go", "QUIT": "221 bye"}
 
     def __init__(self) -> None:
         self.script: dict[str, str | None] = {}
+        self.once: dict[str, str | None] = {}
         self.mails: list[bytes] = []
         self.commands: list[str] = []
         self.connections: list[asyncio.StreamWriter] = []
@@ -311,7 +313,8 @@ class ScriptedServer:
         return True
 
     def _answer(self, writer: asyncio.StreamWriter, word: str) -> bool:
-        answer = self.script.get(word, self._KIND.get(word, "250 fine"))
+        kind = self._KIND.get(word, "250 fine")
+        answer = self.once.pop(word) if word in self.once else self.script.get(word, kind)
         if answer is None:
             return False
         if answer:
@@ -362,3 +365,75 @@ def certificate(server_folder: Path) -> Tls:
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )
     return Tls(certificate=folder / "certificate.pem", key=folder / "key.pem")
+
+
+@pytest.fixture
+async def requests(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer, and the topics made anew: an id in them would mean an alert of this test."""
+    settings = KafkaSettings(kafka_bootstrap=kafka)
+    names = {topics.NOTIFY, topics.NOTIFY_DEAD_LETTERS}
+    await topics.create(settings, replication=1)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    await admin.delete_topics(list(names))
+    await admin.close()
+    async with asyncio.timeout(DEADLINE_S):
+        while names := names - set(await topics.create(settings, replication=1)):
+            await asyncio.sleep(0.2)
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        yield producer
+
+
+class Services:
+    """Makes notifiers as processes and ends them all."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._made: list[Service] = []
+
+    def environment(self, **changed: str) -> dict[str, str]:
+        return {**self._settings, **{f"MASKWATCH_{name}": changed[name] for name in changed}}
+
+    def make(self, **changed: str) -> Service:
+        label = f"notifier-{len(self._made)}"
+        service = Service("notifier", self._folder, self.environment(**changed), label=label)
+        self._made.append(service)
+        return service
+
+    def start(self, **changed: str) -> Service:
+        service = self.make(**changed)
+        service.start()
+        return service
+
+    def end(self) -> None:
+        for service in self._made:
+            if service.is_running:
+                service.stop()
+
+
+@pytest.fixture
+def services(kafka: str, database: str, inbox: Inbox, tmp_path: Path) -> Iterator[Services]:
+    made = Services(
+        tmp_path,
+        {
+            **postgres_settings(as_notifier(database)),
+            "MASKWATCH_KAFKA_BOOTSTRAP": kafka,
+            "MASKWATCH_CONSUMER_GROUP": uuid4().hex,
+            "MASKWATCH_RECIPIENTS": "ann@example.org",
+            "MASKWATCH_SENDER": "Maskwatch <alerts@maskwatch.example>",
+            "MASKWATCH_SMTP_HOST": inbox.host,
+            "MASKWATCH_SMTP_PORT": str(inbox.smtp_port),
+            "MASKWATCH_SMTP_TLS": "none",
+            "MASKWATCH_SMTP_TIMEOUT_S": "2",
+            "MASKWATCH_COOLDOWN_MINUTES": "0",
+        },
+    )
+    yield made
+    made.end()
+
+
+async def ask(producer: AIOKafkaProducer, *alert_ids: int) -> None:
+    """Ask for mails as ingress does."""
+    for alert_id in alert_ids:
+        await producer.send_and_wait(topics.NOTIFY, contract.encode_alert_id(alert_id))

@@ -1,5 +1,4 @@
 import asyncio
-from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
@@ -177,6 +176,24 @@ async def test_mail_goes_without_a_picture_that_cannot_be_had(
     assert words in (await mails.message(one.id)).text
 
 
+async def test_alert_of_an_original_program_is_mailed_with_what_is_known(
+    archive: Archive, replicas: Replicas, mails: InboxClient
+) -> None:
+    alert_id = await archive.add(
+        camera="", label=None, probability=0.0, longitude=0.0, latitude=0.0
+    )
+    replica = replicas.start()
+
+    await replica.ask(alert_id)
+
+    await archive.wait_for_state("sent")
+    (one,) = await mails.messages()
+    text = (await mails.message(one.id)).text
+    assert one.subject.startswith("No mask: raspberry pi 4, ")
+    assert "Certainty" not in text
+    assert "Where" not in text
+
+
 async def test_picture_that_was_deleted_is_missed_by_nobody(
     archive: Archive, replicas: Replicas, mails: InboxClient
 ) -> None:
@@ -196,10 +213,9 @@ async def test_requests_that_nobody_can_act_on_are_rejected(
     alert_id = await archive.add()
     replica = replicas.start()
     values = [b"", b"1234567", (2**64 - 1).to_bytes(8, "little"), (10**9).to_bytes(8, "little")]
-    good = record(alert_id)
-    records = [replace(good, value=value) for value in values]
+    good = alert_id.to_bytes(8, "little") + b"what follows is ignored"
 
-    rejected = await replica.handler.handle([*records, replace(good, value=good.value + b"more")])
+    rejected = await replica.handler.handle([record(value) for value in [*values, good]])
 
     await archive.wait_for_state("sent")
     assert [(one.record.value, one.field) for one in rejected] == [

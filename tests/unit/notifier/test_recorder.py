@@ -3,11 +3,15 @@ from collections.abc import Sequence
 
 import pytest
 from maskwatch_runtime.errors import Unavailable
-from notifier.ledger import Change, Key
+from maskwatch_runtime.retry import Backoff
+from notifier.deliveries import Change, Key
 from notifier.recorder import Marker, Recorder
 from notifier.retries import State
 
 _AWAY = Unavailable("postgres", "the test took it away")
+
+
+_AT_ONCE = Backoff(initial_s=0.0)
 
 
 def _sent(number: int) -> Change:
@@ -72,13 +76,13 @@ async def test_later_change_takes_the_place_of_one_not_yet_written() -> None:
 async def test_results_outlive_a_database_that_is_away() -> None:
     ledger = _Ledger(failures=2)
     told: list[Unavailable | None] = []
-    recorder = Recorder(ledger.record, on_tried=told.append)
+    recorder = Recorder(ledger.record, on_tried=told.append, backoff=_AT_ONCE)
     running = asyncio.create_task(recorder.run())
 
     recorder.put(_sent(1))
     async with asyncio.timeout(5):
         while not ledger.batches:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
     recorder.close()
     await running
 
@@ -87,7 +91,7 @@ async def test_results_outlive_a_database_that_is_away() -> None:
 
 
 async def test_closing_does_not_wait_for_ever() -> None:
-    recorder = Recorder(_Ledger(failures=100).record)
+    recorder = Recorder(_Ledger(failures=100).record, backoff=_AT_ONCE)
     recorder.put(_sent(1))
     recorder.close()
 

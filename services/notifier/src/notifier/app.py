@@ -36,6 +36,8 @@ _log = structlog.get_logger()
 
 async def serve(settings: NotifierSettings, stop: asyncio.Event) -> None:
     """Run the service until `stop` is set and everything in hand is written down."""
+    if settings.smtp_username and settings.smtp_tls == "none":
+        _log.warning("MASKWATCH_SMTP_TLS=none: the password travels in the clear", action="start")
     health = Health(SystemClock())
     health.missing("kafka", "not connected yet")
     registry = CollectorRegistry()

@@ -11,7 +11,7 @@ from notifier import alerts, ledger
 from notifier.alerts import Alert
 from notifier.compose import Composer
 from notifier.connection import Mail
-from notifier.ledger import Change, Delivery, Key
+from notifier.deliveries import Change, Delivery, Key
 from notifier.wording import Further
 
 # Short: whoever claims what nobody has begun to send makes no second mail.

@@ -20,7 +20,7 @@ import jinja2
 from notifier import wording
 from notifier.alerts import Alert
 from notifier.connection import Mail
-from notifier.ledger import Delivery
+from notifier.deliveries import Delivery
 from notifier.mailbox import Mailbox
 from notifier.settings import MailSettings
 from notifier.wording import Further

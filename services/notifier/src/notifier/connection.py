@@ -42,6 +42,10 @@ class Mail:
 BeforeData: TypeAlias = Callable[[], Awaitable[bool]]
 
 
+class NoMailTaken(Unavailable):
+    """The server lets us in and takes no mail of ours, whatever is in it."""
+
+
 class Withdrawn(Exception):  # noqa: N818 - named for what is the case
     """The caller's `before_data` said no; the server has nothing of the mail."""
 
@@ -74,9 +78,17 @@ class Connection:
             await self._smtp.connect()
             if self._settings.smtp_username:
                 await self._log_in()
+            elif self._smtp.is_ehlo_or_helo_needed:
+                await self._greet()
         except (aiosmtplib.SMTPException, OSError) as error:
             self.abort()
             raise Unavailable("smtp", _why_not_let_in(error, self._settings)) from error
+
+    async def _greet(self) -> None:
+        try:
+            await self._smtp.ehlo()
+        except aiosmtplib.SMTPHeloError:
+            await self._smtp.helo()
 
     async def _log_in(self) -> None:
         settings = self._settings
@@ -159,14 +171,14 @@ def _refused(error: aiosmtplib.SMTPResponseException) -> Attempt:
     """Return what a refusal means for the mail.
 
     Raises:
-        Unavailable: It means nothing for this mail, but for every one.
+        NoMailTaken: It means nothing for this mail, but for every one.
     """
     reason = _text(error)
     is_about_sender = isinstance(error, aiosmtplib.SMTPSenderRefused)
     if error.code in _NEEDS_LOGIN:
-        raise Unavailable("smtp", f"wants a login (MASKWATCH_SMTP_USERNAME, _TLS): {reason}")
+        raise NoMailTaken("smtp", f"wants a login (MASKWATCH_SMTP_USERNAME, _TLS): {reason}")
     if is_about_sender and error.code >= _FIRST_PERMANENT and error.code != _TOO_LARGE:
-        raise Unavailable("smtp", f"refuses MASKWATCH_SENDER: {reason}")
+        raise NoMailTaken("smtp", f"refuses MASKWATCH_SENDER: {reason}")
     if error.code >= _FIRST_PERMANENT:
         return Attempt(Result.REFUSED, reason)
     return Attempt(Result.REFUSED_FOR_NOW, reason)

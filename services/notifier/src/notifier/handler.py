@@ -11,7 +11,7 @@ from maskwatch_runtime.postgres import Pool
 
 from notifier import alerts, compose, ledger, policy
 from notifier.alerts import Heading
-from notifier.ledger import CameraKey, NewDelivery
+from notifier.deliveries import CameraKey, NewDelivery
 from notifier.mailbox import Mailbox
 from notifier.metrics import Metrics
 from notifier.policy import CameraState, Verdict

@@ -6,70 +6,17 @@ dead cannot undo what another has done since.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
 from asyncpg.pool import PoolConnectionProxy
 
+from notifier.deliveries import CameraKey, Change, Delivery, Key, NewDelivery
 from notifier.policy import CameraState
 from notifier.retries import State
 
 Connection: TypeAlias = PoolConnectionProxy
-Key: TypeAlias = tuple[int, str]  # alert id, recipient's address
-CameraKey: TypeAlias = tuple[str, str]  # device id, camera's name
-
-
-@dataclass(frozen=True, slots=True)
-class NewDelivery:
-    """A row to be: PENDING or SUPPRESSED."""
-
-    alert_id: int
-    recipient: str
-    state: State
-    camera: CameraKey
-    event_time: datetime
-    message_id: str
-    further: int
-    further_since: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A claimed row."""
-
-    alert_id: int
-    recipient: str
-    message_id: str
-    further: int
-    further_since: datetime | None
-    attempts: int
-    unknowns: int
-    deadline: datetime
-    created_at: datetime
-
-    @property
-    def key(self) -> Key:
-        return self.alert_id, self.recipient
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A claimed row's new state.
-
-    Attributes:
-        delay_s: Seconds until it may be taken up again; None when the state is final.
-        attempts, unknowns: Added to the row's counts.
-    """
-
-    key: Key
-    state: State
-    delay_s: float | None
-    reason: str = ""
-    attempts: int = 0
-    unknowns: int = 0
-
 
 # --- entering ------------------------------------------------------------------------------------
 

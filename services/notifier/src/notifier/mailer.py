@@ -49,7 +49,8 @@ class Mailer:
             before_data: Called for every try; no data is sent unless it returns True.
 
         Raises:
-            Unavailable: The server lets nobody in, or not this sender.
+            Unavailable: The server does not let us in.
+            NoMailTaken: It does, and refuses our mails before it has seen any of them.
             Withdrawn: `before_data` returned False.
         """
         try:

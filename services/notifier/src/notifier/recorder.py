@@ -10,11 +10,11 @@ import structlog
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.retry import Backoff
 
-from notifier.ledger import Change, Key
+from notifier.deliveries import Change, Key
 
 _MARKING_MAX = 2  # statements at the same time: a mail waits for its mark
 _PAUSE_S = 0.01  # between batches of results: a result that comes alone does not wait
-_LAST_TRIES, _LAST_PAUSE_S = 5, 0.5  # once the service stops
+_LAST_TRIES = 5  # once the service stops
 _log = structlog.get_logger()
 
 
@@ -70,6 +70,7 @@ class Recorder:
     Args:
         write: Writes changes in one transaction.
         on_tried: Told after every batch why it was not written, or None, to report health.
+        backoff: Delays between the tries.
     """
 
     def __init__(
@@ -77,9 +78,11 @@ class Recorder:
         write: Callable[[Sequence[Change]], Awaitable[object]],
         *,
         on_tried: Callable[[Unavailable | None], None] = lambda _: None,
+        backoff: Backoff | None = None,
     ) -> None:
         self._write = write
         self._on_tried = on_tried
+        self._backoff = backoff or Backoff(cap_s=5.0)
         self._changes: dict[Key, Change] = {}
         self._gathered = asyncio.Event()
         self._is_closed = False
@@ -95,8 +98,7 @@ class Recorder:
         self._gathered.set()
 
     async def run(self) -> None:
-        """Write until closed; the database is waited for, after that for a short while only."""
-        backoff = Backoff(cap_s=5.0)
+        """Write until closed; the database is waited for, after that for a few tries only."""
         tries_left = _LAST_TRIES
         while self._changes or not self._is_closed:
             await self._gathered.wait()
@@ -104,14 +106,14 @@ class Recorder:
             error = await self._write_gathered()
             self._on_tried(error)
             if error is None:
-                backoff.reset()
+                self._backoff.reset()
                 await asyncio.sleep(_PAUSE_S)
                 continue
             tries_left -= self._is_closed
             if not tries_left:
                 _log.error("results lost", action="record", deliveries=len(self._changes))
                 return
-            await asyncio.sleep(_LAST_PAUSE_S if self._is_closed else backoff.next_s())
+            await asyncio.sleep(self._backoff.next_s())
 
     async def _write_gathered(self) -> Unavailable | None:
         changes, self._changes = self._changes, {}

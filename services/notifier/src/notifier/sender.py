@@ -13,8 +13,8 @@ from maskwatch_runtime.retry import Backoff, sleep_unless_stopped
 
 from notifier import retries
 from notifier.claims import Claimed, Claims, Job
-from notifier.connection import Withdrawn
-from notifier.ledger import Change, Delivery
+from notifier.connection import NoMailTaken, Withdrawn
+from notifier.deliveries import Change, Delivery
 from notifier.mailer import Mailer
 from notifier.metrics import Metrics
 from notifier.recorder import Marker, Recorder
@@ -75,8 +75,9 @@ class Sender:
         self._in_hand = 0
         self._working = rules.connections
         self._wake = asyncio.Event()
-        self._down: Unavailable | None = Unavailable("smtp", "not connected yet")
-        self._health.missing("smtp", "not connected yet")
+        self._backoff = Backoff(cap_s=30.0)
+        self._down: Unavailable | None = None
+        self._report_server(Unavailable("smtp", "not connected yet"))
 
     def wake(self) -> None:
         """Say that there may be something due."""
@@ -90,30 +91,26 @@ class Sender:
     # --- feeding the workers ---
 
     async def _feed(self, stop: asyncio.Event) -> None:
-        backoff = Backoff(cap_s=30.0)
         try:
             while not stop.is_set():
                 try:
-                    await self._feed_while_up(stop, backoff)
+                    await self._feed_while_up(stop)
                 except Unavailable as error:
-                    await self._wait(error, backoff, stop)
+                    await self._wait(error, stop)
         finally:
             self._give_back_queue()
             for _ in range(self._rules.connections):
                 self._jobs.put_nowait(None)
 
-    async def _feed_while_up(self, stop: asyncio.Event, backoff: Backoff) -> None:
-        if self._down is not None:
-            await self._mailer.verify()
-            self._down = None
-            self._health.present("smtp")
-            self._metrics.smtp_up.set(1)
-            _log.info("the mail server lets us in", action="connect")
+    async def _feed_while_up(self, stop: asyncio.Event) -> None:
+        await self._mailer.verify()
+        # After NoMailTaken only a mail can tell whether the server has changed its mind.
+        if not isinstance(self._down, NoMailTaken):
+            self._report_server(None)
+        self._down = None
         while not stop.is_set():
             self._wake.clear()
-            is_any = await self._take()
-            backoff.reset()
-            if not is_any:
+            if not await self._take():
                 await self._mailer.close_idle()
                 await self._idle(stop)
             if self._down is not None:
@@ -152,14 +149,15 @@ class Sender:
         for task in tasks:
             task.cancel()
 
-    async def _wait(self, error: Unavailable, backoff: Backoff, stop: asyncio.Event) -> None:
-        self._health.missing(error.dependency, error.reason)
+    async def _wait(self, error: Unavailable, stop: asyncio.Event) -> None:
         self._progress.made()
         if error.dependency == "smtp":
             self._down = error
-            self._metrics.smtp_up.set(0)
+            self._report_server(error)
             self._give_back_queue()
-        delay_s = backoff.next_s()
+        else:
+            self._report_ledger(error)
+        delay_s = self._backoff.next_s()
         _log.warning(
             "waiting for a dependency",
             action="send",
@@ -209,7 +207,8 @@ class Sender:
 
     async def _step_back(self, error: Unavailable, backoff: Backoff, stop: asyncio.Event) -> None:
         """Tell the feed that the server is away, unless other connections still work."""
-        if error.dependency == "smtp" and not self._mailer.is_connected:
+        is_down = isinstance(error, NoMailTaken) or not self._mailer.is_connected
+        if error.dependency == "smtp" and is_down:
             self._down = error
             self.wake()
         else:
@@ -219,6 +218,8 @@ class Sender:
 
     def _settle(self, delivery: Delivery, attempt: Attempt) -> None:
         now = self._clock.now()
+        if attempt.result is not Result.UNKNOWN:
+            self._report_server(None)
         step = retries.after(
             attempt,
             attempts=delivery.attempts,
@@ -268,6 +269,14 @@ class Sender:
         self._metrics.in_hand.set(self._in_hand)
         if count < 0 and 2 * self._in_hand <= _AHEAD * self._rules.connections:
             self.wake()
+
+    def _report_server(self, error: Unavailable | None) -> None:
+        self._metrics.smtp_up.set(error is None)
+        if error is None:
+            self._backoff.reset()
+            self._health.present("smtp")
+        else:
+            self._health.missing(error.dependency, error.reason)
 
     def _report_ledger(self, error: Unavailable | None) -> None:
         if error is None:
