@@ -4,7 +4,8 @@ Bare: one loop; getmany of up to 500 records, one transaction with `INSERT ... S
 ... ON CONFLICT ... RETURNING` into a table of the same columns and indexes, and the pictures into
 one like ours; commit the offsets; again. It decodes nothing: the record's own bytes are the
 picture, all other columns are constants. No foreign keys, no validation, no requests for
-notifications. Ours is the whole service as a process, which also publishes those requests.
+notifications. "Path" is our consumer, handler and archive in the same process as the bare loop;
+"service" is the service as it is deployed, which publishes the requests for notifications too.
 """
 
 import asyncio
@@ -15,28 +16,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from devstack.kafka import Kafka
 from devstack.postgres import Postgres
 from devstack.service import Service
+from ingress import app
+from ingress.archive import Archive
+from ingress.handler import AlertHandler
+from ingress.metrics import Metrics
+from ingress.settings import IngressSettings
 from maskwatch_proto import contract
 from maskwatch_proto.alert import Alert, ClockQuality, Device, FaceBox, Image, Label, Location
 from maskwatch_proto.alert import Model as ModelName
+from maskwatch_runtime.clock import SystemClock
+from maskwatch_runtime.health import Health
 from maskwatch_runtime.kafka import topics
+from maskwatch_runtime.kafka.consumer import Consumer
+from maskwatch_runtime.kafka.dead_letters import DeadLetters, Rejected
+from maskwatch_runtime.kafka.message import Record
+from maskwatch_runtime.kafka.publisher import KafkaPublisher
+from maskwatch_runtime.postgres import Pool
 from maskwatch_runtime.settings import KafkaSettings
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 
+from benchmarks import bare_archive
 from benchmarks.bars import Bar, at_most, beside
 from benchmarks.resources import watched
 
 ROUNDS = 3
 BATCH = 500
-BACKLOG_MESSAGES = 100_000
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,7 @@ class Load:
     floor: float
 
 
+_BACKLOG = Load("backlog of 100,000 x 40 KB", 40_000, 100_000, 0)
 LOADS = (
     Load("40 KB pictures", 40_000, 8_000, 0.8),
     Load("metadata only", 0, 40_000, 0.6),
@@ -62,21 +77,29 @@ async def measure(kafka: Kafka, postgres: Postgres, *, rounds: int = ROUNDS) -> 
         for load in LOADS:
             bench = await _Bench.prepared(kafka, postgres, Path(name))
             await bench.fill(load)
-            ours, bare = [], []
-            for _ in range(rounds):
-                bare.append(load.messages / await bench.bare(load))
-                ours.append(load.messages / (await bench.ours(load))[0])
-            rate, peer = statistics.median(ours), statistics.median(bare)
-            title = f"ingress, {load.name}"
-            bars.append(beside(title, rate, peer, unit="alerts/s", floor=load.floor))
-        backlog = Load("backlog", 40_000, BACKLOG_MESSAGES, 0)
+            bars += await _rates(bench, load, rounds)
         bench = await _Bench.prepared(kafka, postgres, Path(name))
-        await bench.fill(backlog)
-        _, peak_mb = await bench.ours(backlog)
+        await bench.fill(_BACKLOG)
+        _, peak_mb = await bench.service(_BACKLOG)
         await bench.empty()
-        title = f"ingress peak RSS, backlog of {BACKLOG_MESSAGES:,} x 40 KB"
-        bars.append(at_most(title, peak_mb, 200, unit="MB"))
+        bars.append(at_most(f"ingress peak RSS, {_BACKLOG.name}", peak_mb, 200, unit="MB"))
     return bars
+
+
+async def _rates(bench: "_Bench", load: Load, rounds: int) -> list[Bar]:
+    bare_s, path_s, service_s = [], [], []
+    for _ in range(rounds):
+        bare_s.append(await bench.bare(load))
+        path_s.append(await bench.path(load))
+        service_s.append((await bench.service(load))[0])
+    bare, path, service = (
+        load.messages / statistics.median(seconds) for seconds in (bare_s, path_s, service_s)
+    )
+    title = f"ingress, {load.name}"
+    return [
+        beside(f"{title}, path", path, bare, unit="alerts/s", floor=load.floor),
+        Bar(f"{title}, service", service, "alerts/s", bare, service / bare),
+    ]
 
 
 class _Bench:
@@ -94,11 +117,7 @@ class _Bench:
         await bench.empty()
         bench._service().step("migrate")
         connection = await asyncpg.connect(dsn)
-        await connection.execute(
-            "CREATE SCHEMA bare;"
-            "CREATE TABLE bare.alert (LIKE public.alert INCLUDING ALL);"
-            "CREATE TABLE bare.image (LIKE public.image INCLUDING ALL)"
-        )
+        await connection.execute(bare_archive.SCHEMA)
         await connection.close()
         return bench
 
@@ -109,7 +128,9 @@ class _Bench:
         await admin.start()
         await admin.delete_topics([topics.ALERT, topics.NOTIFY])
         await admin.close()
-        while set(await topics.create(settings, replication=1)) < {topics.ALERT, topics.NOTIFY}:
+        made: set[str] = set()
+        while not made >= {topics.ALERT, topics.NOTIFY}:
+            made |= set(await topics.create(settings, replication=1))
             await asyncio.sleep(0.2)  # a deleted topic's name is free a moment later
 
     async def fill(self, load: Load) -> None:
@@ -132,13 +153,29 @@ class _Bench:
             await asyncio.gather(*sent)
         await producer.stop()
 
-    async def ours(self, load: Load) -> tuple[float, float]:
+    async def path(self, load: Load) -> float:
+        """Return the seconds that consumer, handler and archive take for all messages."""
+        await self._truncate()
+        settings = self._settings()
+        metrics, health = Metrics(CollectorRegistry()), Health(SystemClock())
+        pool, publisher = Pool(settings, size=settings.writers), KafkaPublisher(settings)
+        handler = _Timed(
+            AlertHandler(Archive(pool, SystemClock()), metrics, SystemClock(), on_archived=_nobody),
+            load.messages,
+        )
+        letters = DeadLetters(publisher, topic=topics.ALERT_DEAD_LETTERS, counter=metrics.rejected)
+        consumer = Consumer(
+            settings, app.subscription(settings), handler, dead_letters=letters, health=health
+        )
+        await consumer.run(handler.is_done)
+        await pool.close()
+        return handler.seconds
+
+    async def service(self, load: Load) -> tuple[float, float]:
         """Return the seconds for all messages, and the service's peak RSS in MB."""
+        await self._truncate()
         service = self._service()
         watching = await asyncpg.connect(self._dsn)
-        await watching.execute(
-            "TRUNCATE alert, image, notification_request; ALTER SEQUENCE alert_id_seq RESTART"
-        )
         service.begin()
         async with watched(service.process.pid) as peak:
             # The process's own start is not what is compared: time runs from the first batch.
@@ -149,45 +186,69 @@ class _Bench:
         return (ended_s - began_s) * load.messages / (load.messages - first), peak.rss_mb
 
     async def bare(self, load: Load) -> float:
-        """Return the seconds for all messages."""
-        connection = await asyncpg.connect(self._dsn)
-        await connection.execute("TRUNCATE bare.alert, bare.image")
-        consumer = AIOKafkaConsumer(
-            topics.ALERT,
-            bootstrap_servers=self._kafka.bootstrap,
-            group_id=uuid4().hex,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
+        """Return the seconds that the bare loop takes for all messages."""
+        return await bare_archive.seconds(
+            self._dsn,
+            self._kafka.bootstrap,
+            messages=load.messages,
+            has_pictures=load.picture_bytes > 0,
         )
-        await consumer.start()
-        done, first, began_s = 0, 0, 0.0
-        while done < load.messages:
-            fetched = await consumer.getmany(timeout_ms=500, max_records=BATCH)
-            records = [record for partition in fetched.values() for record in partition]
-            if not records:
-                continue
-            done += await _insert_bare(connection, records, has_pictures=load.picture_bytes > 0)
-            await consumer.commit()
-            if not began_s:
-                first, began_s = done, time.perf_counter()
-        seconds = (time.perf_counter() - began_s) * load.messages / (load.messages - first)
-        await consumer.stop()
+
+    async def _truncate(self) -> None:
+        connection = await asyncpg.connect(self._dsn)
+        await connection.execute(
+            "TRUNCATE alert, image, notification_request; ALTER SEQUENCE alert_id_seq RESTART"
+        )
         await connection.close()
-        return seconds
+
+    def _settings(self) -> IngressSettings:
+        address = urlsplit(self._dsn)
+        return IngressSettings(
+            kafka_bootstrap=self._kafka.bootstrap,
+            consumer_group=uuid4().hex,
+            postgres_host=str(address.hostname),
+            postgres_port=address.port or 0,
+            postgres_database=address.path.lstrip("/"),
+            postgres_user=str(address.username),
+            postgres_password=SecretStr(str(address.password)),
+            postgres_tls="disable",
+        )
 
     def _service(self) -> Service:
-        address = urlsplit(self._dsn)
-        settings = {
-            "MASKWATCH_KAFKA_BOOTSTRAP": self._kafka.bootstrap,
-            "MASKWATCH_CONSUMER_GROUP": uuid4().hex,
-            "MASKWATCH_POSTGRES_HOST": str(address.hostname),
-            "MASKWATCH_POSTGRES_PORT": str(address.port),
-            "MASKWATCH_POSTGRES_DATABASE": address.path.lstrip("/"),
-            "MASKWATCH_POSTGRES_USER": str(address.username),
-            "MASKWATCH_POSTGRES_PASSWORD": str(address.password),
-            "MASKWATCH_POSTGRES_TLS": "disable",
+        settings = self._settings()
+        variables = {
+            f"MASKWATCH_{name.upper()}": str(value)
+            for name, value in settings.model_dump(exclude_defaults=True).items()
         }
-        return Service("ingress", self._folder, settings)
+        variables["MASKWATCH_POSTGRES_PASSWORD"] = settings.postgres_password.get_secret_value()
+        return Service("ingress", self._folder, variables)
+
+
+class _Timed:
+    """A handler that says when all is done; time runs from the end of its first batch."""
+
+    def __init__(self, handler: AlertHandler, messages: int) -> None:
+        self.is_done = asyncio.Event()
+        self.seconds = 0.0
+        self._handler = handler
+        self._messages = messages
+        self._handled = self._first = 0
+        self._began_s = 0.0
+
+    async def handle(self, records: Sequence[Record]) -> Sequence[Rejected]:
+        rejected = await self._handler.handle(records)
+        self._handled += len(records)
+        if not self._began_s:
+            self._began_s, self._first = time.perf_counter(), self._handled
+        if self._handled == self._messages:
+            elapsed_s = time.perf_counter() - self._began_s
+            self.seconds = elapsed_s * self._messages / (self._messages - self._first)
+            self.is_done.set()
+        return rejected
+
+
+def _nobody() -> None:
+    """Nobody waits for the requests."""
 
 
 async def _archived(watching: asyncpg.Connection, *, at_least: int) -> tuple[int, float]:
@@ -223,55 +284,3 @@ def _alert(number: int, picture: Image) -> Alert:
         sequence=number,
         clock_quality=ClockQuality.SYNCHRONISED,
     )
-
-
-_BARE_COLUMNS: dict[str, tuple[str, Any]] = {
-    "event_time": ("timestamptz", datetime(2026, 1, 1, tzinfo=UTC)),
-    "device_id": ("varchar", "door-1"),
-    "face_model_id": ("varchar", "0c6f"),
-    "mask_model_id": ("varchar", "0c6f"),
-    "probability": ("real", 0.9),
-    "label": ("text", "no_mask"),
-    "camera": ("text", "north door"),
-    "longitude": ("real", 2.35),
-    "latitude": ("real", 48.85),
-    "face_left": ("real", 1.0),
-    "face_top": ("real", 2.0),
-    "face_right": ("real", 30.0),
-    "face_bottom": ("real", 40.0),
-    "episode_id": ("uuid", uuid4()),
-    "runtime": ("text", "litert 2"),
-    "boot_id": ("text", "0e2f6c1c"),
-    "sequence": ("bigint", 1),
-    "clock_quality": ("text", "synchronised"),
-}
-_BARE_ALERTS = (
-    f"INSERT INTO bare.alert (event_id, {', '.join(_BARE_COLUMNS)}) SELECT * FROM unnest($1::uuid[]"
-    + "".join(f", ${n}::{kind}[]" for n, (kind, _) in enumerate(_BARE_COLUMNS.values(), 2))
-    + ") ON CONFLICT (event_id) DO NOTHING RETURNING id"
-)
-_BARE_IMAGES = (
-    "INSERT INTO bare.image (id, format, width, height, data) SELECT * FROM unnest("
-    "$1::bigint[], $2::varchar[], $3::integer[], $4::integer[], $5::bytea[])"
-)
-
-
-async def _insert_bare(
-    connection: asyncpg.Connection, records: Sequence[ConsumerRecord], *, has_pictures: bool
-) -> int:
-    count = len(records)
-    keys = [UUID(int=record.partition << 64 | record.offset) for record in records]
-    constants = ([value] * count for _, value in _BARE_COLUMNS.values())
-    async with connection.transaction():
-        rows = await connection.fetch(_BARE_ALERTS, keys, *constants)
-        if has_pictures:
-            values = [record.value for record in records]
-            await connection.execute(
-                _BARE_IMAGES,
-                [row["id"] for row in rows],
-                ["jpg"] * count,
-                [640] * count,
-                [480] * count,
-                values,
-            )
-    return count

@@ -135,9 +135,9 @@ def event_time(text: str) -> datetime:
     # fromisoformat reads this form six times as fast as strptime, and others besides.
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # too large: year 1 or 9999 with an offset
         raise InvalidAlert("event_time", 'is not "YYYY-MM-DD HH:MM:SS.ffffff"') from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def encode_alert_id(alert_id: int) -> bytes:

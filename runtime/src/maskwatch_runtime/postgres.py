@@ -31,8 +31,8 @@ def is_transient(error: BaseException) -> bool:
             *_NOT_MIGRATED,
         )
     if isinstance(error, asyncpg.InterfaceError):
-        # The connection was lost under the statement; a ValueError is about what was passed.
-        return not isinstance(error, ValueError)
+        # The connection was lost under the statement.
+        return True
     return isinstance(error, OSError | TimeoutError)
 
 

@@ -1,4 +1,7 @@
-"""From a durable outbox to Kafka: read, publish, mark; the next batch is read meanwhile."""
+"""From a durable outbox to Kafka: read, publish, mark.
+
+While a batch is on its way, the one before it is marked and the one behind it is read.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -40,6 +43,9 @@ class Source(Protocol):
     async def changed(self, *, timeout_s: float) -> None:
         """Return once there may be something new, at the latest after the timeout."""
         ...
+
+
+_Published = tuple[Sequence[Entry], Sequence[Outcome]]
 
 
 class Relay:
@@ -92,24 +98,34 @@ class Relay:
             Unavailable: The broker or the source is away; what was acknowledged is marked.
         """
         sent = 0
+        published: _Published = (), ()
         entries = await self._source.pending(after=0)
         while entries and not stop.is_set():
             self._progress.waits()
-            reading = asyncio.create_task(self._source.pending(after=entries[-1].id))
+            behind = asyncio.create_task(self._mark_and_read(published, after=entries[-1].id))
             try:
                 outcomes = await self._publisher.publish([entry.message for entry in entries])
             finally:
-                following = await reading
-            sent += await self._settle(entries, outcomes)
+                marked, following = await behind
+            sent += marked
+            published = entries, outcomes
             self._progress.made()
+            if any(isinstance(outcome, Unavailable) for outcome in outcomes):
+                break
             entries = following
-        return sent
+        return sent + await self._settle(published)
 
-    async def _settle(self, entries: Sequence[Entry], outcomes: Sequence[Outcome]) -> int:
+    async def _mark_and_read(
+        self, published: _Published, *, after: int
+    ) -> tuple[int, Sequence[Entry]]:
+        """Do what the source has to do while a batch is on its way: one thing after the other."""
+        return await self._settle(published), await self._source.pending(after=after)
+
+    async def _settle(self, published: _Published) -> int:
         """Mark what was acknowledged before the first failure: later rows must not overtake it."""
         acknowledged: list[int] = []
         failure: Unavailable | None = None
-        for entry, outcome in zip(entries, outcomes, strict=True):
+        for entry, outcome in zip(*published, strict=True):
             if isinstance(outcome, Unavailable):
                 failure = outcome
                 break

@@ -1,24 +1,28 @@
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from devstack import kafka as broker
 from devstack.postgres import Postgres
 from ingress import app
 from ingress.settings import IngressSettings, MigrateSettings
+from maskwatch_proto.alert import Alert, ClockQuality, Device, FaceBox, Image, Label, Location
+from maskwatch_proto.alert import Model as ModelName
 from maskwatch_runtime import migrations
 from pydantic import SecretStr
 
 _TEMPLATE = "ingress_template"
 _PASSWORD = "invented"
 
+MakeAlert = Callable[..., Alert]
+Connect = Callable[[str], Awaitable[asyncpg.Connection]]
+Migrate = Callable[[str], None]
 
-def migrate(dsn: str) -> None:
-    """Run the migrations as `python -m ingress migrate` does."""
+
+def _migrate(dsn: str) -> None:
     address = urlsplit(dsn)
     settings = MigrateSettings(
         postgres_host=address.hostname or "",
@@ -32,11 +36,17 @@ def migrate(dsn: str) -> None:
 
 
 @pytest.fixture(scope="session")
+def migrate() -> Migrate:
+    """Brings the database at an address up to date, as `python -m ingress migrate` does."""
+    return _migrate
+
+
+@pytest.fixture(scope="session")
 def database_template(postgres_server: Postgres) -> str:
-    """A migrated database; users of each role exist in the cluster, named after it."""
+    """A migrated database; in the cluster there is a user of each role, named role_user."""
 
     async def prepare() -> None:
-        migrate(await postgres_server.create_database(_TEMPLATE))
+        _migrate(await postgres_server.create_database(_TEMPLATE))
         connection = await asyncpg.connect(postgres_server.dsn())
         try:
             for role in ("maskwatch_ingress", "maskwatch_notifier", "analyst"):
@@ -49,40 +59,9 @@ def database_template(postgres_server: Postgres) -> str:
     return _TEMPLATE
 
 
-def as_user(dsn: str, user: str) -> str:
-    """Return the address of the same database for one of the template's users."""
-    address = urlsplit(dsn)
-    return f"postgresql://{user}:{_PASSWORD}@{address.hostname}:{address.port}{address.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class Topics:
-    """Topics of one test alone."""
-
-    alerts: str
-    dead_letters: str
-    requests: str
-
-
-@pytest.fixture
-async def own_topics(kafka: str) -> Topics:
-    suffix = uuid4().hex[:8]
-    names = Topics(f"alerts-{suffix}", f"dead-{suffix}", f"requests-{suffix}")
-    configs = {"max.message.bytes": str(8 * 1024 * 1024)}
-    await broker.create_topics(
-        kafka,
-        [
-            broker.Topic(name=names.alerts, partitions=2, configs=configs),
-            broker.Topic(name=names.dead_letters, configs=configs),
-            broker.Topic(name=names.requests),
-        ],
-    )
-    return names
-
-
 @pytest.fixture
 def settings(database: str, kafka: str) -> IngressSettings:
-    """The service's settings, as a user who has nothing but the service's role."""
+    """The service's settings, for a user who has nothing but the service's role."""
     address = urlsplit(database)
     return IngressSettings(
         kafka_bootstrap=kafka,
@@ -99,8 +78,52 @@ def settings(database: str, kafka: str) -> IngressSettings:
 
 
 @pytest.fixture
-async def archive_database(database: str) -> AsyncIterator[asyncpg.Connection]:
+async def connect_as(database: str) -> AsyncIterator[Connect]:
+    """Connects to this test's database as the user of a role, or as "postgres"."""
+    connections: list[asyncpg.Connection] = []
+
+    async def connect(role: str) -> asyncpg.Connection:
+        address = urlsplit(database)
+        user, password = address.username, address.password
+        if role != "postgres":
+            user, password = f"{role}_user", _PASSWORD
+        connections.append(await asyncpg.connect(database, user=user, password=password))
+        return connections[-1]
+
+    yield connect
+    for connection in connections:
+        await connection.close()
+
+
+@pytest.fixture
+async def archived(connect_as: Connect) -> asyncpg.Connection:
     """The superuser's connection to this test's database."""
-    connection = await asyncpg.connect(database)
-    yield connection
-    await connection.close()
+    return await connect_as("postgres")
+
+
+@pytest.fixture
+def make_alert() -> MakeAlert:
+    """Makes an alert of its own event id; takes fields to set otherwise."""
+
+    def make(**changes: object) -> Alert:
+        alert = Alert(
+            event_id=uuid4(),
+            event_time=datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC),
+            device=Device(type="rpi4", guid="door-1", enrolled_on="2025-12-31 10:00:00"),
+            location=Location(longitude=2.25, latitude=48.75),
+            face_model=ModelName(name="face", guid="f1", threshold=0.5),
+            mask_model=ModelName(name="mask", guid="m1", threshold=0.75),
+            probability=0.875,
+            image=Image(format="jpg", width=640, height=480, data=b"\xff\xd8 picture \xff\xd9"),
+            label=Label.NO_MASK,
+            face_box=FaceBox(left=10.5, top=20, right=30, bottom=40),
+            episode_id=uuid4(),
+            camera="north",
+            runtime="litert 2.3.0",
+            boot_id="boot-1",
+            sequence=300,
+            clock_quality=ClockQuality.SYNCHRONISED,
+        )
+        return alert.model_copy(update=changes)
+
+    return make

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiokafka.helpers import create_ssl_context
 
-from maskwatch_runtime.errors import Misconfigured
+from maskwatch_runtime.errors import Misconfigured, Unavailable
 from maskwatch_runtime.settings import KafkaSettings
 
 
@@ -27,6 +27,11 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     if settings.kafka_security_protocol.endswith("SSL"):
         options["ssl_context"] = _tls_context(settings)
     return options
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """Return what the loops call a failure of Kafka that may pass."""
+    return Unavailable("kafka", str(error) or type(error).__name__)
 
 
 def _tls_context(settings: KafkaSettings) -> ssl.SSLContext:

@@ -7,28 +7,21 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
-from aiokafka import (
-    AIOKafkaConsumer,
-    ConsumerRebalanceListener,
-    ConsumerRecord,
-    TopicPartition,
-)
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.health import Health
-from maskwatch_runtime.kafka.connection import client_options
+from maskwatch_runtime.kafka.connection import client_options, unavailable
 from maskwatch_runtime.kafka.dead_letters import DeadLetters, Rejected
 from maskwatch_runtime.kafka.in_flight import InFlight
-from maskwatch_runtime.kafka.message import Record
+from maskwatch_runtime.kafka.message import Record, from_client
 from maskwatch_runtime.retry import Backoff, sleep_unless_stopped, until_available
 from maskwatch_runtime.settings import KafkaSettings
 
 _log = structlog.get_logger()
 
 _IDLE_S = 0.5
-# The group gives up a member that has not polled for max_poll_interval_ms, 300 s.
-_SILENCE_S = 10.0
 
 
 class Handler(Protocol):
@@ -56,6 +49,8 @@ class Subscription:
         batches: Calls of the handler under way at the same time.
         partition_fetch_bytes: Most bytes fetched ahead per partition; a larger message comes alone.
             Memory holds this for every partition, and again for every batch under way.
+        silence_s: Seconds without a poll after which a member shows that it lives. The group gives
+            it up after max_poll_interval_ms, 300 s.
     """
 
     topic: str
@@ -63,6 +58,7 @@ class Subscription:
     batch_records: int = 500
     batches: int = 3
     partition_fetch_bytes: int = 1024 * 1024
+    silence_s: float = 10.0
 
 
 class Consumer:
@@ -123,7 +119,7 @@ class Consumer:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=self._subscription.partition_fetch_bytes,
-            session_timeout_ms=20_000,
+            session_timeout_ms=10_000,
             heartbeat_interval_ms=3_000,
             **client_options(self._settings),
         )
@@ -134,7 +130,7 @@ class Consumer:
             async with asyncio.timeout(2 * self._settings.kafka_timeout_s):
                 await self._started_or_stopped(consumer)
         except (KafkaError, OSError, TimeoutError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         if self._stop.is_set():
             return
         self._health.present("kafka")
@@ -184,8 +180,8 @@ class Consumer:
                 timeout_ms=int(_IDLE_S * 1000), max_records=self._subscription.batch_records
             )
         except KafkaError as error:
-            raise _unavailable(error) from error
-        return [_record(raw) for partition in fetched.values() for raw in partition]
+            raise unavailable(error) from error
+        return [from_client(raw) for partition in fetched.values() for raw in partition]
 
     async def _keep_place(self, consumer: AIOKafkaConsumer) -> None:
         """Show the group that this member lives although it takes no more records for now.
@@ -193,14 +189,14 @@ class Consumer:
         Not at once: aiokafka throws away what it has fetched of a partition that is paused.
         """
         now_s = asyncio.get_running_loop().time()
-        if not self._is_full or now_s - self._polled_s < _SILENCE_S:
+        if not self._is_full or now_s - self._polled_s < self._subscription.silence_s:
             return
         self._polled_s = now_s
         consumer.pause(*consumer.assignment())
         try:
             await consumer.getmany(timeout_ms=0)
         except KafkaError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
 
     def _begin(self, records: list[Record]) -> None:
         if not records:
@@ -256,7 +252,7 @@ class Consumer:
             # The group has moved on; whoever has the partition now handles the records again.
             _log.warning("commit refused", action="commit", reason=str(error))
         except (KafkaError, TimeoutError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         else:
             self._health.present("kafka")
 
@@ -302,19 +298,3 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             action="assign",
             partitions=sorted(partition.partition for partition in assigned),
         )
-
-
-def _record(raw: ConsumerRecord) -> Record:
-    return Record(
-        topic=raw.topic,
-        partition=raw.partition,
-        offset=raw.offset,
-        timestamp_ms=raw.timestamp,
-        key=raw.key,
-        value=raw.value or b"",
-        headers=tuple(raw.headers),
-    )
-
-
-def _unavailable(error: BaseException) -> Unavailable:
-    return Unavailable("kafka", str(error) or type(error).__name__)

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from aiokafka import ConsumerRecord
+
 Headers = tuple[tuple[str, bytes], ...]
 
 
@@ -32,3 +34,16 @@ class Record(NamedTuple):
             if key == name:
                 return (value or b"").decode(errors="replace")
         return ""
+
+
+def from_client(raw: ConsumerRecord) -> Record:
+    """Return the record as we know it; a tombstone has an empty value."""
+    return Record(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        timestamp_ms=raw.timestamp,
+        key=raw.key,
+        value=raw.value or b"",
+        headers=tuple(raw.headers),
+    )

@@ -14,9 +14,9 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.partitioner import DefaultPartitioner
 
 from maskwatch_runtime.errors import Unavailable
-from maskwatch_runtime.kafka.connection import client_options
+from maskwatch_runtime.kafka.connection import client_options, unavailable
 from maskwatch_runtime.kafka.message import Message
-from maskwatch_runtime.kafka.topics import MESSAGE_BYTES_MAX
+from maskwatch_runtime.kafka.topics import LETTER_BYTES_MAX
 from maskwatch_runtime.settings import KafkaSettings
 
 _partition = DefaultPartitioner()
@@ -76,7 +76,7 @@ class KafkaPublisher:
                 await self._started()
         except (TimeoutError, KafkaError, OSError) as error:
             await self.close()
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
 
     async def close(self) -> None:
         producer, self._producer = self._producer, None
@@ -101,7 +101,7 @@ class KafkaPublisher:
                 for message, partition in zip(messages, partitions, strict=True):
                     sent.append(await _send(producer, message, partition))
                 await _all_done(sent)
-        late: list[Outcome] = [_unavailable(TimeoutError())] * (len(messages) - len(sent))
+        late: list[Outcome] = [unavailable(TimeoutError())] * (len(messages) - len(sent))
         return [_outcome(future) for future in sent] + late
 
     async def _started(self) -> AIOKafkaProducer:
@@ -110,7 +110,7 @@ class KafkaPublisher:
                 acks="all",
                 enable_idempotence=False,
                 linger_ms=0,
-                max_request_size=MESSAGE_BYTES_MAX,
+                max_request_size=LETTER_BYTES_MAX,
                 max_batch_size=256 * 1024,
                 **client_options(self._settings),
             )
@@ -154,7 +154,7 @@ async def _send(
     except MessageSizeTooLargeError as error:
         return Refused(str(error))
     except KafkaError as error:
-        return _unavailable(error)
+        return unavailable(error)
     return future
 
 
@@ -168,12 +168,8 @@ def _outcome(sent: "asyncio.Future[object] | Outcome") -> Outcome:
     if not isinstance(sent, asyncio.Future):
         return sent
     if not sent.done():
-        return _unavailable(TimeoutError())
+        return unavailable(TimeoutError())
     error = sent.exception()
     if isinstance(error, MessageSizeTooLargeError):
         return Refused(str(error) or "the broker calls it too large")
-    return None if error is None else _unavailable(error)
-
-
-def _unavailable(error: BaseException) -> Unavailable:
-    return Unavailable("kafka", str(error) or type(error).__name__)
+    return None if error is None else unavailable(error)

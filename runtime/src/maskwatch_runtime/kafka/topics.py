@@ -15,6 +15,7 @@ NOTIFY = "to-notify-topic"
 NOTIFY_DEAD_LETTERS = "to-notify-topic.dlq"
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024 + 64 * 1024  # the contract's limit and room for the headers
+LETTER_BYTES_MAX = MESSAGE_BYTES_MAX + 16 * 1024  # the largest message and why it was rejected
 _DAY_MS = 24 * 3600 * 1000
 _TOPIC_ALREADY_EXISTS = 36
 
@@ -26,9 +27,9 @@ class Topic:
     configs: dict[str, str] = field(default_factory=dict)
 
 
-def _configs(retention_days: int) -> dict[str, str]:
+def _configs(retention_days: int, *, bytes_max: int = MESSAGE_BYTES_MAX) -> dict[str, str]:
     return {
-        "max.message.bytes": str(MESSAGE_BYTES_MAX),
+        "max.message.bytes": str(bytes_max),
         "retention.ms": str(retention_days * _DAY_MS),
     }
 
@@ -36,9 +37,9 @@ def _configs(retention_days: int) -> dict[str, str]:
 # Dead letters stay longer: a person has to look at them.
 TOPICS = (
     Topic(ALERT, 6, _configs(7)),
-    Topic(ALERT_DEAD_LETTERS, 1, _configs(30)),
+    Topic(ALERT_DEAD_LETTERS, 1, _configs(30, bytes_max=LETTER_BYTES_MAX)),
     Topic(NOTIFY, 6, _configs(7)),
-    Topic(NOTIFY_DEAD_LETTERS, 1, _configs(30)),
+    Topic(NOTIFY_DEAD_LETTERS, 1, _configs(30, bytes_max=LETTER_BYTES_MAX)),
 )
 
 

@@ -2,9 +2,8 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from maskwatch_proto.alert import Alert
 from maskwatch_proto.contract import InvalidAlert
@@ -23,8 +22,7 @@ WHERE sent = 0 AND refused_reason IS NULL AND rowid > ? ORDER BY rowid LIMIT ?
 """  # noqa: S608 - the same
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(NamedTuple):
     """An unsent row: its message, or why it has none."""
 
     row_id: int

@@ -10,7 +10,7 @@ class DispatcherSettings(KafkaSettings):
     """The dispatcher's settings; its README has them in a table."""
 
     outbox_path: Path
-    batch_rows: int = Field(default=500, ge=1, le=10_000)
+    batch_rows: int = Field(default=2000, ge=1, le=10_000)
     batch_bytes: int = Field(default=4 * 1024 * 1024, ge=1)
     keep_sent_hours: float = Field(default=72.0, ge=0)
     outbox_bytes_max: int = Field(default=2 * 1024**3, ge=1024 * 1024)

@@ -110,9 +110,7 @@ def _refusals() -> Iterator[None]:
         yield
     except asyncpg.ForeignKeyViolationError as error:
         raise _ParentMissing(str(error)) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        state = getattr(error, "sqlstate", None) or ""
-        # A ValueError is asyncpg's: the value has no form in the column's type.
-        if state[:2] in _CLASSES_OF_VALUES or isinstance(error, ValueError):
+    except asyncpg.PostgresError as error:
+        if (error.sqlstate or "")[:2] in _CLASSES_OF_VALUES:
             raise RowRefused(str(error)) from error
         raise

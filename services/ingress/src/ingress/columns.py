@@ -50,9 +50,9 @@ def enrolled_at(text: str) -> datetime | None:
     """Return the time as PostgreSQL's `timestamp` in UTC, None for a text that is no time."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):  # too large: year 1 or 9999 with an offset
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _alert(alert: Alert) -> tuple[Any, ...]:

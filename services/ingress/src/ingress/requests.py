@@ -48,6 +48,7 @@ class RequestSource:
         self._metrics = metrics
         self._connection: asyncpg.Connection | None = None
         self._has_lock = False
+        self._using = asyncio.Lock()
         self._changed = asyncio.Event()
 
     def wake(self) -> None:
@@ -93,17 +94,18 @@ class RequestSource:
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[asyncpg.Connection]:
-        try:
-            if self._connection is None:
-                self._connection = await postgres.connect(self._settings)
-            async with postgres.translated():
-                yield self._connection
-        except BaseException:
-            # What the server made of it is unknown; a new session starts from what is committed.
-            connection, self._connection, self._has_lock = self._connection, None, False
-            if connection is not None:
-                connection.terminate()
-            raise
+        async with self._using:
+            try:
+                if self._connection is None:
+                    self._connection = await postgres.connect(self._settings)
+                async with postgres.translated():
+                    yield self._connection
+            except BaseException:
+                # What the server made of it is unknown; a new session begins at what is committed.
+                connection, self._connection, self._has_lock = self._connection, None, False
+                if connection is not None:
+                    connection.terminate()
+                raise
 
     async def _is_publisher(self, connection: asyncpg.Connection) -> bool:
         if self._has_lock:
