@@ -30,8 +30,9 @@ def is_transient(error: BaseException) -> bool:
             _LOCK_NOT_AVAILABLE,
             *_NOT_MIGRATED,
         )
-    if isinstance(error, asyncpg.InterfaceError):
-        # The connection was lost under the statement.
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
+        # The connection was lost under the statement. asyncpg calls it an internal error when the
+        # server's farewell came between a statement's preparation and its execution.
         return True
     return isinstance(error, OSError | TimeoutError)
 
@@ -49,7 +50,13 @@ async def translated() -> AsyncIterator[None]:
         raise Misconfigured(
             f"PostgreSQL: {error}; is MASKWATCH_POSTGRES_USER granted the service's role?"
         ) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+        TimeoutError,
+    ) as error:
         if not is_transient(error):
             raise
         raise Unavailable("postgres", _reason(error)) from error

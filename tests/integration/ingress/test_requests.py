@@ -185,7 +185,7 @@ async def test_lost_connection_is_unavailable_and_the_next_try_works(
     await archive.insert([make_alert()])
     await source.pending(after=0)
     await archived.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
         " WHERE usename = 'maskwatch_ingress_user' AND datname = current_database()"
     )
 

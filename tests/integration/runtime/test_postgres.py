@@ -168,6 +168,13 @@ async def test_schema_that_is_not_there_asks_for_the_migrations(pool: Pool) -> N
         await _ask(pool, "SELECT * FROM not_migrated_yet")
 
 
+async def test_farewell_between_two_messages_of_a_statement_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="another operation"):
+        async with postgres.translated():
+            # What asyncpg 0.31 raised when PostgreSQL was shut down at that very moment.
+            raise asyncpg.InternalClientError("cannot switch state; another operation in progress")
+
+
 @pytest.mark.parametrize(
     "statement", ["SELECT 1 / 0", "SELECT 'x'::int", "SELEC 1", "SELECT '\\xzz'::bytea"]
 )
