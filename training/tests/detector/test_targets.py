@@ -2,10 +2,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from maskwatch_training import targets
-from maskwatch_training.decode import Limits, Outputs, faces, suppress
-from maskwatch_training.levels import SIDES_PX, STRIDES, cell_centres, cell_counts
-from maskwatch_training.targets import Targets
+from maskwatch_training.detector import targets
+from maskwatch_training.detector.decode import Limits, Outputs, faces, suppress
+from maskwatch_training.detector.levels import SIDES_PX, STRIDES, cell_centres, cell_counts
+from maskwatch_training.detector.targets import Targets
 
 _NOTHING = np.zeros((0, 4), np.float32)
 

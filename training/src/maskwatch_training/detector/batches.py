@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from maskwatch_training import targets as target_assignment
-from maskwatch_training.augment import Drawer, Stock
-from maskwatch_training.data import Photo, decode
-from maskwatch_training.losses import BatchTargets
-from maskwatch_training.recipe import Recipe
-from maskwatch_training.targets import Targets
+from maskwatch_training.datasets.photos import Photo, decode
+from maskwatch_training.detector import targets as target_assignment
+from maskwatch_training.detector.augment import Drawer, Stock
+from maskwatch_training.detector.losses import BatchTargets
+from maskwatch_training.detector.recipe import Recipe
+from maskwatch_training.detector.targets import Targets
 from maskwatch_training.views import View, whole
 
 _WAITING = 3  # batches prepared ahead

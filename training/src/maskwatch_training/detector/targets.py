@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskwatch_training.arrays import Flags, Floats, Integers
-from maskwatch_training.levels import SIDES_PX, STRIDES, cell_counts
+from maskwatch_training.detector.levels import SIDES_PX, STRIDES, cell_counts
 
 # Share of the box that the Gaussian covers; Liu et al., Training-Time-Friendly Network, AAAI 2020.
 _SPREAD = 0.54

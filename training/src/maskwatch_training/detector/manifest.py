@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maskwatch_training.levels import LABELS, STRIDES
+from maskwatch_training.detector.levels import STRIDES
+from maskwatch_training.labels import LABELS
 from maskwatch_training.views import FILL
 
 # Fixed for this project, so that a name and a version always give the same guid.

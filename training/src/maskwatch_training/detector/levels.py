@@ -7,7 +7,6 @@ import numpy as np
 from maskwatch_training.arrays import Floats
 
 STRIDES = (4, 8, 16, 32)
-LABELS = ("mask", "no_mask", "bad_mask")
 
 # Face sides (square root of the area, px of the input) that each level answers for. Neighbours
 # overlap: a face in the overlap is positive on both, so no size falls between two levels.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maskwatch_training.levels import LABELS
+from maskwatch_training.labels import LABELS
 
 # (kernel, stride, expansion, out channels, repeats), Liu et al. 2020, EfficientNet-Lite0.
 _STAGES = (

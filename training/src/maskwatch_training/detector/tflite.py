@@ -8,7 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from maskwatch_training.arrays import Image
-from maskwatch_training.decode import Outputs
+from maskwatch_training.detector.decode import Outputs
 
 
 class UnknownOutputs(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are

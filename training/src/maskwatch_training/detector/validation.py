@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maskwatch_training import data, evaluate
-from maskwatch_training.data import Photo
-from maskwatch_training.levels import LABELS
-from maskwatch_training.recipe import Recipe
-from maskwatch_training.tflite import Model
+from maskwatch_training.datasets import photos as data
+from maskwatch_training.datasets.photos import Photo
+from maskwatch_training.detector import evaluate
+from maskwatch_training.detector.recipe import Recipe
+from maskwatch_training.detector.tflite import Model
+from maskwatch_training.labels import LABELS
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from maskwatch_training import checkpoint, export, manifest, recipe, train
-from maskwatch_training.batches import compose
-from maskwatch_training.losses import giou, losses
-from maskwatch_training.manifest import Release, Thresholds
-from maskwatch_training.model import Detector
+from maskwatch_training import checkpoint
+from maskwatch_training.detector import export, manifest, recipe, train
+from maskwatch_training.detector.batches import compose
+from maskwatch_training.detector.losses import giou, losses
+from maskwatch_training.detector.manifest import Release, Thresholds
+from maskwatch_training.detector.network import Detector
 from maskwatch_training.views import View
 
-_RECIPE = Path(__file__).parents[1] / "recipes" / "detector.yml"
+_RECIPE = Path(__file__).parents[2] / "recipes" / "detector.yml"
 
 
 def _view() -> View:

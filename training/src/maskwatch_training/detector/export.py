@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from maskwatch_training.arrays import Image
 from maskwatch_training.checkpoint import State
-from maskwatch_training.levels import LABELS
-from maskwatch_training.model import BN_EPSILON, Detector, FoldedConv, Head, Raw
+from maskwatch_training.detector.network import BN_EPSILON, Detector, FoldedConv, Head, Raw
+from maskwatch_training.labels import LABELS
 
 _CALIBRATION_THREADS = 2
 # Scopes as the converter names them: modules of the pyramid and the heads, and the additions that

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskwatch_training.arrays import Floats, Integers
-from maskwatch_training.levels import cell_centres
+from maskwatch_training.detector.levels import cell_centres
 
 _MOST_CANDIDATES = 600
 

@@ -5,7 +5,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from maskwatch_training import data
+from maskwatch_training.datasets import photos as data
 
 
 def _folder(root: Path, *entries: dict[str, Any]) -> Path:

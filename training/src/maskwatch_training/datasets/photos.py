@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from maskwatch_training.arrays import Floats, Image, Integers
-from maskwatch_training.levels import LABELS
+from maskwatch_training.labels import LABELS
 
 
 class InvalidAnnotation(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from maskwatch_training.precision import Case, average_precision, match
+from maskwatch_training.detector.precision import Case, average_precision, match
 
 
 def _case(truth: list[list[float]], found: list[tuple[float, list[float]]]) -> Case:

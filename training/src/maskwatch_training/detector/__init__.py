@@ -1,0 +1,1 @@
+"""The face detector with the mask judged in the same pass."""
