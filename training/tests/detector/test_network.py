@@ -12,6 +12,7 @@ from maskwatch_training.detector.batches import compose
 from maskwatch_training.detector.losses import giou, losses
 from maskwatch_training.detector.manifest import Release, Thresholds
 from maskwatch_training.detector.network import Detector
+from maskwatch_training.detector.widths import FULL_WIDTHS
 from maskwatch_training.views import View
 
 _RECIPE = Path(__file__).parents[2] / "recipes" / "detector.yml"
@@ -48,7 +49,7 @@ def test_folded_network_answers_as_the_trained_one() -> None:
         network.eval()
         picture = torch.rand(1, 3, 64, 64) * 255
         raw = network(picture)
-        shipped = export.deployable(network.state_dict(), bad_mask_logit=0.0)
+        shipped = export.deployable(network.state_dict(), FULL_WIDTHS, bad_mask_logit=0.0)
         scores, boxes, classes = shipped(picture.permute(0, 2, 3, 1))
     assert torch.allclose(scores, torch.sigmoid(raw.scores), atol=1e-5)
     assert torch.allclose(boxes, raw.boxes, atol=1e-4)
@@ -59,8 +60,8 @@ def test_bad_mask_logit_changes_its_odds_by_just_that() -> None:
     weights = Detector().eval().state_dict()
     picture = torch.rand(1, 64, 64, 3) * 255
     with torch.no_grad():
-        plain = export.deployable(weights, bad_mask_logit=0.0)(picture)[2]
-        raised = export.deployable(weights, bad_mask_logit=1.0)(picture)[2]
+        plain = export.deployable(weights, FULL_WIDTHS, bad_mask_logit=0.0)(picture)[2]
+        raised = export.deployable(weights, FULL_WIDTHS, bad_mask_logit=1.0)(picture)[2]
     odds = (raised[..., 2] / raised[..., 0]) / (plain[..., 2] / plain[..., 0])
     assert torch.allclose(odds, torch.full_like(odds, math.e), rtol=1e-3)
 

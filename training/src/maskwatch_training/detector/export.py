@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import litert_torch
 import numpy as np
@@ -22,6 +23,7 @@ from maskwatch_training.detector.network import BN_EPSILON, Detector, FoldedConv
 from maskwatch_training.labels import LABELS
 
 _CALIBRATION_THREADS = 2
+_Network = TypeVar("_Network", bound=nn.Module)
 # Scopes as the converter names them: modules of the pyramid and the heads, and the additions that
 # belong to no module.
 _PYRAMID_AND_HEADS = "_Separable_|Head_|Sequential_"
@@ -85,7 +87,7 @@ class _Deployed(nn.Module):
         return torch.sigmoid(raw.scores), raw.boxes, torch.softmax(raw.classes, dim=-1)
 
 
-def deployable(weights: State, *, bad_mask_logit: float) -> nn.Module:
+def deployable(weights: State, widths: Sequence[int], *, bad_mask_logit: float) -> nn.Module:
     """Build the network that is shipped: batch norm folded, sigmoid and softmax inside.
 
     `bad_mask_logit` is added to the logit of bad_mask, a rare class in training.
@@ -93,7 +95,7 @@ def deployable(weights: State, *, bad_mask_logit: float) -> nn.Module:
     It takes (1, S, S, 3) RGB 0..255 and gives scores (1, N, 1), boxes (1, N, 4) in strides and
     class probabilities (1, N, 3).
     """
-    network = Detector()
+    network = Detector(widths)
     network.load_state_dict(weights)
     network.eval()
     with torch.no_grad():
@@ -104,7 +106,7 @@ def deployable(weights: State, *, bad_mask_logit: float) -> nn.Module:
     return _Deployed(fold(network)).eval()
 
 
-def fold(network: Detector) -> Detector:
+def fold(network: _Network) -> _Network:
     """Give a copy of the network (in evaluation mode) without any batch norm."""
     folded = copy.deepcopy(network)
     for parent in list(folded.modules()):

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from maskwatch_training.detector.widths import FULL_WIDTHS
 from maskwatch_training.labels import LABELS
 
-# (kernel, stride, expansion, out channels, repeats), Liu et al. 2020, EfficientNet-Lite0.
-_STAGES = (
-    (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-    (5, 2, 6, 192, 4),
-    (3, 1, 6, 320, 1),
-)
+# Kernel, stride and outputs of each block, Liu et al. 2020, EfficientNet-Lite0.
+_BLOCKS = (
+    (3, 1, 16),
+    (3, 2, 24), (3, 1, 24),
+    (5, 2, 40), (5, 1, 40),
+    (3, 2, 80), (3, 1, 80), (3, 1, 80),
+    (5, 1, 112), (5, 1, 112), (5, 1, 112),
+    (5, 2, 192), (5, 1, 192), (5, 1, 192), (5, 1, 192),
+    (3, 1, 320),
+)  # fmt: skip
 _TAPS = (2, 4, 10, 15)  # last block of strides 4, 8, 16, 32
 _TAP_CHANNELS = (24, 40, 112, 320)
 _PYRAMID_CHANNELS = 48
@@ -66,10 +68,12 @@ class FoldedConv(nn.Module):
 class InvertedResidual(nn.Module):
     """Expand, filter each channel, project; added to its input where the shapes agree."""
 
-    def __init__(self, inputs: int, outputs: int, *, kernel: int, stride: int, ratio: int) -> None:
+    def __init__(
+        self, channels: tuple[int, int, int], *, kernel: int, stride: int, expands: bool
+    ) -> None:
         super().__init__()
-        inner = inputs * ratio
-        self.expand = FoldedConv((inputs, inner, 1)) if ratio > 1 else None
+        inputs, inner, outputs = channels
+        self.expand = FoldedConv((inputs, inner, 1)) if expands else None
         self.depthwise = FoldedConv((inner, inner, kernel), stride=stride, groups=inner)
         self.project = FoldedConv((inner, outputs, 1))
         self.is_residual = stride == 1 and inputs == outputs
@@ -84,20 +88,30 @@ class InvertedResidual(nn.Module):
 
 
 class Backbone(nn.Module):
-    """EfficientNet-Lite0 without its classifier."""
+    """EfficientNet-Lite0 without its classifier.
 
-    def __init__(self) -> None:
+    Args:
+        widths: Inner channels of each block; 0 leaves a block with a residual out. The first is
+            the stem's as well.
+    """
+
+    def __init__(self, widths: Sequence[int] = FULL_WIDTHS) -> None:
         super().__init__()
-        self.stem = FoldedConv((3, 32, 3), stride=2)
+        self.stem = FoldedConv((3, widths[0], 3), stride=2)
         blocks: list[nn.Module] = []
-        inputs = 32
-        for kernel, stride, ratio, outputs, repeats in _STAGES:
-            for index in range(repeats):
-                step = stride if index == 0 else 1
-                blocks.append(
-                    InvertedResidual(inputs, outputs, kernel=kernel, stride=step, ratio=ratio)
-                )
-                inputs = outputs
+        inputs = widths[0]
+        for index, (width, (kernel, stride, outputs)) in enumerate(
+            zip(widths, _BLOCKS, strict=True)
+        ):
+            if width:
+                channels = (inputs, width, outputs)
+                block = InvertedResidual(channels, kernel=kernel, stride=stride, expands=index > 0)
+                blocks.append(block)
+            elif stride == 1 and inputs == outputs:
+                blocks.append(nn.Identity())
+            else:
+                raise ValueError(f"widths[{index}]: this block has no residual and cannot be 0")
+            inputs = outputs
         self.blocks = nn.ModuleList(blocks)
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -127,12 +141,12 @@ class _Separable(nn.Sequential):
 class Head(nn.Module):
     """Score, box and class of every cell of one level."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, is_finest: bool) -> None:
         super().__init__()
         first = _Separable(_PYRAMID_CHANNELS, channels, kernel=3)
-        fine = channels == _HEAD_CHANNELS[0]  # most of the cells: one layer keeps it cheap
+        # The finest level has most of the cells: one layer keeps it cheap.
         self.tower = (
-            first if fine else nn.Sequential(first, _Separable(channels, channels, kernel=5))
+            first if is_finest else nn.Sequential(first, _Separable(channels, channels, kernel=5))
         )
         self.score = nn.Conv2d(channels, 1, 1)
         self.box = nn.Conv2d(channels, 4, 1)
@@ -163,9 +177,9 @@ class Raw:
 class Detector(nn.Module):
     """Face detector with the mask judged in the same pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Sequence[int] = FULL_WIDTHS) -> None:
         super().__init__()
-        self.backbone = Backbone()
+        self.backbone = Backbone(widths)
         self.laterals = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(channels, _PYRAMID_CHANNELS, 1, bias=False),
@@ -176,7 +190,9 @@ class Detector(nn.Module):
         self.smooths = nn.ModuleList(
             _Separable(_PYRAMID_CHANNELS, _PYRAMID_CHANNELS, kernel=3) for _ in _TAP_CHANNELS[:-1]
         )
-        self.heads = nn.ModuleList(Head(channels) for channels in _HEAD_CHANNELS)
+        self.heads = nn.ModuleList(
+            Head(channels, is_finest=index == 0) for index, channels in enumerate(_HEAD_CHANNELS)
+        )
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
         """Give the four maps of the feature pyramid, finest first."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from maskwatch_training.detector.widths import FULL_WIDTHS
 
 
 class InvalidRecipe(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
@@ -41,6 +44,7 @@ class LossWeights(_Part):
     giou: float = Field(ge=0)
     classes: float = Field(ge=0)
     bad_mask_weight: float = Field(gt=0)
+    imitation: float = Field(default=0.0, ge=0)
 
 
 class Draws(_Part):
@@ -58,11 +62,13 @@ class Recipe(_Part):
     """One training run of the detector."""
 
     name: str = Field(min_length=1)
+    task: Literal["face_mask_detector"] = "face_mask_detector"
     seed: int
     minutes: float = Field(gt=0)
     threads: int = Field(ge=1)
     input_size_px: int = Field(gt=0, multiple_of=32)
     batch_size: int = Field(ge=1)
+    widths: tuple[int, ...] = FULL_WIDTHS
     validation: Validation
     datasets: dict[str, float]
     background_datasets: list[str]
@@ -70,6 +76,14 @@ class Recipe(_Part):
     losses: LossWeights
     draws: Draws
     checkpoint_every_minutes: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _check_widths(self) -> Self:
+        if len(self.widths) != len(FULL_WIDTHS) or any(
+            not 0 <= width <= full for width, full in zip(self.widths, FULL_WIDTHS, strict=True)
+        ):
+            raise ValueError(f"widths must be {len(FULL_WIDTHS)} numbers, none above {FULL_WIDTHS}")
+        return self
 
 
 def read(path: Path) -> Recipe:

@@ -45,7 +45,7 @@ def write_float(order: Order, recipe: Recipe) -> Path:
     saved = checkpoint.read(order.checkpoint)
     model = order.out / f"{recipe.name}.tflite"
     draft = model.with_suffix(".part.tflite")
-    module = export.deployable(saved.averaged, bad_mask_logit=order.bad_mask_logit)
+    module = export.deployable(saved.averaged, recipe.widths, bad_mask_logit=order.bad_mask_logit)
     export.to_tflite(module, draft, size_px=recipe.input_size_px)
     draft.replace(model)
     return manifest.write(_release(order, recipe, saved), model)

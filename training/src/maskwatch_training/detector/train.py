@@ -16,14 +16,16 @@ from torch import Tensor, nn
 from maskwatch_training import checkpoint
 from maskwatch_training.checkpoint import Checkpoint, State
 from maskwatch_training.datasets import photos as data
-from maskwatch_training.detector import batches, pretrained
+from maskwatch_training.detector import batches, pretrained, pruning
 from maskwatch_training.detector.augment import Drawer
 from maskwatch_training.detector.losses import losses
 from maskwatch_training.detector.network import Detector
 from maskwatch_training.detector.recipe import Optimiser, Recipe
+from maskwatch_training.detector.widths import FULL_WIDTHS
 
 _log = logging.getLogger(__name__)
 _LOG_EVERY_STEPS = 20
+_LONGEST_STEP_S = 60.0  # what is longer was a pause of the machine, not training
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Job:
 
     data_folder: Path
     run_folder: Path
+    start: Path | None = None  # checkpoint whose weights a new run begins with, pruned to fit
+    teacher: Path | None = None  # checkpoint of the full network to imitate
 
     @property
     def checkpoint_path(self) -> Path:
@@ -44,8 +48,8 @@ class Run:
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        self.network = Detector()
-        pretrained.load(self.network.backbone)
+        self.network = Detector(recipe.widths)
+        self.teacher: Detector | None = None
         self.network.to(memory_format=torch.channels_last)
         self.optimiser = _optimiser(self.network, recipe.optimiser)
         self.averaged: State = {k: v.clone() for k, v in self.network.state_dict().items()}
@@ -68,6 +72,25 @@ class Run:
             optimiser=self.optimiser.state_dict(),
         )
 
+    def begin(self, start: Path | None) -> None:
+        """Take the weights of another run, pruned to fit, or those of ImageNet."""
+        if start is None:
+            full = Detector()
+            pretrained.load(full.backbone)
+            weights = full.state_dict()
+        else:
+            weights = checkpoint.read(start).averaged
+        self.network.load_state_dict(pruning.prune(weights, self.recipe.widths))
+        self.averaged = {k: v.clone() for k, v in self.network.state_dict().items()}
+
+    def learn_from(self, teacher: Path) -> None:
+        """Imitate the network of a checkpoint from now on."""
+        saved = checkpoint.read(teacher)
+        self.teacher = Detector(widths_of(saved))
+        self.teacher.load_state_dict(saved.averaged)
+        self.teacher.to(memory_format=torch.channels_last)
+        self.teacher.eval()
+
     def restore(self, saved: Checkpoint) -> None:
         """Go on from a checkpoint."""
         self.network.load_state_dict(saved.weights)
@@ -82,7 +105,14 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = group["full_rate"] * rate
         raw = self.network(batch.images)
-        parts = losses(raw, batch.targets, bad_mask_weight=self.recipe.losses.bad_mask_weight)
+        with torch.no_grad():
+            teacher = None if self.teacher is None else self.teacher(batch.images)
+        parts = losses(
+            raw,
+            batch.targets,
+            bad_mask_weight=self.recipe.losses.bad_mask_weight,
+            teacher=teacher,
+        )
         self.optimiser.zero_grad(set_to_none=True)
         parts.total(self.recipe.losses).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
@@ -98,6 +128,11 @@ class Run:
                 self.averaged[name].lerp_(value, 1 - keep)
             else:
                 self.averaged[name].copy_(value)
+
+
+def widths_of(saved: Checkpoint) -> tuple[int, ...]:
+    """Return the widths of the network that a checkpoint holds."""
+    return tuple(saved.recipe.get("widths", FULL_WIDTHS))
 
 
 def rate_share(step: int, progress: float, settings: Optimiser) -> float:
@@ -125,8 +160,14 @@ def _optimiser(network: Detector, settings: Optimiser) -> torch.optim.AdamW:
     )
 
 
-def train(recipe: Recipe, job: Job, *, clock: Callable[[], float] = time.monotonic) -> None:
-    """Train until the recipe's time is spent; goes on from the job's checkpoint if there is one."""
+def train(
+    recipe: Recipe, job: Job, *, clock: Callable[[], float] = time.monotonic
+) -> dict[str, float]:
+    """Train until the recipe's time is spent; goes on from the job's checkpoint if there is one.
+
+    Returns:
+        Steps and minutes of the run in all, and its last losses, averaged.
+    """
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     cv2.setNumThreads(1)
@@ -134,6 +175,10 @@ def train(recipe: Recipe, job: Job, *, clock: Callable[[], float] = time.monoton
     if job.checkpoint_path.exists():
         run.restore(checkpoint.read(job.checkpoint_path))
         _log.info("resumed at step %d, %.1f min", run.step, run.elapsed_s / 60)
+    else:
+        run.begin(job.start)
+    if job.teacher is not None:
+        run.learn_from(job.teacher)
     photos = data.read(job.data_folder, list(recipe.datasets))
     training, validation = data.split(
         photos,
@@ -145,12 +190,13 @@ def train(recipe: Recipe, job: Job, *, clock: Callable[[], float] = time.monoton
     drawer = Drawer(batches.stock(training, recipe), recipe.draws, recipe.input_size_px)
     job.run_folder.mkdir(parents=True, exist_ok=True)
     with batches.Feed(drawer, recipe, seed=recipe.seed + run.step) as feed:
-        _loop(run, feed, job, clock)
+        means = _loop(run, feed, job, clock)
     checkpoint.write(run.snapshot(), job.checkpoint_path)
     _log.info("finished: %d steps in %.1f min", run.step, run.elapsed_s / 60)
+    return {"steps": run.step, "minutes": run.elapsed_s / 60, **means}
 
 
-def _loop(run: Run, feed: batches.Feed, job: Job, clock: Callable[[], float]) -> None:
+def _loop(run: Run, feed: batches.Feed, job: Job, clock: Callable[[], float]) -> dict[str, float]:
     saved_s = run.elapsed_s
     means: dict[str, float] = {}
     before = clock()
@@ -158,7 +204,7 @@ def _loop(run: Run, feed: batches.Feed, job: Job, clock: Callable[[], float]) ->
         feed.progress = run.progress
         parts = run.learn(feed.take())
         now = clock()
-        step_s = now - before
+        step_s = min(now - before, _LONGEST_STEP_S)
         run.elapsed_s, before = run.elapsed_s + step_s, now
         means = {k: 0.95 * means.get(k, v) + 0.05 * v for k, v in parts.items()}
         if run.step % _LOG_EVERY_STEPS == 0:
@@ -173,3 +219,4 @@ def _loop(run: Run, feed: batches.Feed, job: Job, clock: Callable[[], float]) ->
         if run.elapsed_s - saved_s > run.recipe.checkpoint_every_minutes * 60:
             checkpoint.write(run.snapshot(), job.checkpoint_path)
             saved_s = run.elapsed_s
+    return means
