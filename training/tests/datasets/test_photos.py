@@ -67,6 +67,26 @@ def test_picture_of_another_size_is_refused(tmp_path: Path) -> None:
         data.decode(photo)
 
 
+def test_missing_and_broken_pictures_are_told_apart(tmp_path: Path) -> None:
+    (photo,) = data.read(_folder(tmp_path, _entry("a.png", 1)), ["own"])
+    with pytest.raises(data.PhotoUnreadable, match=r"own: file: a\.png is missing"):
+        data.decode(photo)
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(data.PhotoUnreadable, match=r"own: file: a\.png is no picture"):
+        data.decode(photo)
+
+
+def test_set_may_lie_in_the_folder_itself(tmp_path: Path) -> None:
+    _folder(tmp_path, _entry("a.png", 1))
+    (tmp_path / "train" / "own.jsonl").rename(tmp_path / "own.jsonl")
+    assert len(data.read(tmp_path, ["own"])) == 1
+
+
+def test_set_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"neither train/own\.jsonl nor own\.jsonl"):
+        data.read(tmp_path, ["own"])
+
+
 def test_decoded_picture_is_rgb(tmp_path: Path) -> None:
     (photo,) = data.read(_folder(tmp_path, _entry("a.png", 1)), ["own"])
     blue_in_bgr = np.zeros((10, 20, 3), np.uint8)

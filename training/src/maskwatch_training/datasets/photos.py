@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +10,11 @@ import cv2
 import numpy as np
 
 from maskwatch_training.arrays import Floats, Image, Integers
+from maskwatch_training.datasets import labelled
+from maskwatch_training.datasets.labelled import Entry, InvalidAnnotation, Kind
 from maskwatch_training.labels import LABELS
 
-
-class InvalidAnnotation(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
-    """A line of an annotation file cannot be used; the message names file, line and field."""
+__all__ = ["InvalidAnnotation", "Photo", "PhotoUnreadable", "decode", "read", "split"]
 
 
 class PhotoUnreadable(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
@@ -27,7 +26,8 @@ class Photo:
     """One annotated photo.
 
     `boxes_px` is (N, 4) xyxy in px of the stored photo, `labels` (N,) indexes LABELS; photos that
-    share a `group` show the same scene and stay on one side of a split.
+    share a `group` show the same scene and stay on one side of a split. A `crop` is one face that
+    fills the picture.
     """
 
     path: Path
@@ -39,44 +39,50 @@ class Photo:
     licence: str
     boxes_px: Floats
     labels: Integers
+    kind: Kind = "scene"
 
 
 def read(folder: Path, datasets: list[str]) -> list[Photo]:
-    """Read the annotations `train/<dataset>.jsonl` below the data folder.
+    """Read the annotations of some data sets below the data folder.
+
+    Args:
+        folder: Holds `train/<dataset>.jsonl`, or `<dataset>.jsonl` as `import`, `merge` and `split`
+            write it; either way `file` is relative to this folder.
+        datasets: Their names.
 
     Raises:
-        InvalidAnnotation: A line lacks a field, has an unknown label or a box without area.
+        InvalidAnnotation: A line lacks a field, has an unknown label, a box without area or one
+            outside the picture, or describes a picture a second time.
+        FileNotFoundError: There is no such data set.
     """
     photos: list[Photo] = []
     for dataset in datasets:
-        annotations = folder / "train" / f"{dataset}.jsonl"
-        for number, line in enumerate(annotations.read_text(encoding="utf-8").splitlines(), 1):
-            if line.strip():
-                photos.append(_parse(line, folder, f"{annotations.name}:{number}"))
+        entries = labelled.read(_annotation_file(folder, dataset))
+        photos.extend(_photo(entry, folder) for entry in entries)
     return photos
 
 
-def _parse(line: str, folder: Path, where: str) -> Photo:
-    try:
-        entry = json.loads(line)
-        boxes = np.array([box["xyxy"] for box in entry["boxes"]], np.float32).reshape(-1, 4)
-        labels = np.array([LABELS.index(box["label"]) for box in entry["boxes"]], np.int64)
-        photo = Photo(
-            path=folder / entry["file"],
-            file=entry["file"],
-            width=int(entry["width"]),
-            height=int(entry["height"]),
-            dataset=entry["dataset"],
-            group=str(entry.get("group", entry["file"])),
-            licence=entry["licence"],
-            boxes_px=boxes,
-            labels=labels,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidAnnotation(f"{where}: {error!r}") from error
-    if (boxes[:, 2:] <= boxes[:, :2]).any():
-        raise InvalidAnnotation(f"{where}: boxes: a box has no area")
-    return photo
+def _annotation_file(folder: Path, dataset: str) -> Path:
+    candidates = (folder / "train" / f"{dataset}.jsonl", folder / f"{dataset}.jsonl")
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"{folder}: neither train/{dataset}.jsonl nor {dataset}.jsonl")
+
+
+def _photo(entry: Entry, folder: Path) -> Photo:
+    return Photo(
+        path=folder / entry.file,
+        file=entry.file,
+        width=entry.width,
+        height=entry.height,
+        dataset=entry.dataset,
+        group=entry.scene,
+        licence=entry.licence,
+        boxes_px=np.array([box.xyxy for box in entry.boxes], np.float32).reshape(-1, 4),
+        labels=np.array([LABELS.index(box.label) for box in entry.boxes], np.int64),
+        kind=entry.kind,
+    )
 
 
 def split(
@@ -107,10 +113,13 @@ def decode(photo: Photo) -> Image:
     Raises:
         PhotoUnreadable: The file is missing, no picture, or of another size than annotated.
     """
+    if not photo.path.is_file():
+        raise PhotoUnreadable(f"{photo.dataset}: file: {photo.file} is missing")
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     bgr = cv2.imread(str(photo.path), flags)
     if bgr is None:
-        raise PhotoUnreadable(f"{photo.file}: missing or no picture")
+        raise PhotoUnreadable(f"{photo.dataset}: file: {photo.file} is no picture")
     if bgr.shape[:2] != (photo.height, photo.width):
-        raise PhotoUnreadable(f"{photo.file}: is {bgr.shape[1]}x{bgr.shape[0]}, not as annotated")
+        found, said = f"{bgr.shape[1]}x{bgr.shape[0]}", f"{photo.width}x{photo.height}"
+        raise PhotoUnreadable(f"{photo.dataset}: {photo.file} is {found} px, annotated as {said}")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
