@@ -32,6 +32,14 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, help=f"data folder; else {DATA_VARIABLE}")
 
 
+def add_alike(parser: argparse.ArgumentParser) -> None:
+    """Add --bits and --colour: when two pictures are near-duplicates."""
+    parser.add_argument("--bits", type=int, default=8, help="of 64 hash bits that may differ")
+    parser.add_argument(
+        "--colour", type=float, default=40.0, help="mean colour difference that may be, of 255"
+    )
+
+
 def data_folder(options: argparse.Namespace) -> Path:
     """Return the data folder.
 
@@ -42,3 +50,14 @@ def data_folder(options: argparse.Namespace) -> Path:
     if not folder:
         raise UsageError(f"say where the pictures are: --data or {DATA_VARIABLE}")
     return Path(folder)
+
+
+def share(value: float, option: str) -> float:
+    """Give back a value in [0, 1].
+
+    Raises:
+        UsageError: It lies outside; names the option.
+    """
+    if not 0 <= value <= 1:
+        raise UsageError(f"{option}: is {value:g}, must lie in 0..1")
+    return value

@@ -27,7 +27,8 @@ class Photo:
 
     `boxes_px` is (N, 4) xyxy in px of the stored photo, `labels` (N,) indexes LABELS; photos that
     share a `group` show the same scene and stay on one side of a split. A `crop` is one face that
-    fills the picture.
+    fills the picture. `dataset` is the name of the annotation file, which recipes go by: a `train`
+    that `split` wrote may hold pictures of several sets.
     """
 
     path: Path
@@ -58,7 +59,7 @@ def read(folder: Path, datasets: list[str]) -> list[Photo]:
     photos: list[Photo] = []
     for dataset in datasets:
         entries = labelled.read(_annotation_file(folder, dataset))
-        photos.extend(_photo(entry, folder) for entry in entries)
+        photos.extend(_photo(entry, folder, dataset) for entry in entries)
     return photos
 
 
@@ -70,13 +71,13 @@ def _annotation_file(folder: Path, dataset: str) -> Path:
     raise FileNotFoundError(f"{folder}: neither train/{dataset}.jsonl nor {dataset}.jsonl")
 
 
-def _photo(entry: Entry, folder: Path) -> Photo:
+def _photo(entry: Entry, folder: Path, dataset: str) -> Photo:
     return Photo(
         path=folder / entry.file,
         file=entry.file,
         width=entry.width,
         height=entry.height,
-        dataset=entry.dataset,
+        dataset=dataset,
         group=entry.scene,
         licence=entry.licence,
         boxes_px=np.array([box.xyxy for box in entry.boxes], np.float32).reshape(-1, 4),
