@@ -6,19 +6,19 @@ BIN := .venv/bin
 MEMBERS := proto runtime services/edge_detector services/dispatcher services/ingress services/notifier devstack
 CODE := $(MEMBERS) tests benchmarks
 
-.PHONY: help setup demo demo-check check lint format types unit integration e2e compose-check test bench proto requirements clean
+.PHONY: help setup demo demo-check check lint format types unit integration e2e compose-check test bench eval proto requirements clean
 
 help: ## Show these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 setup: .venv/.installed ## Install everything into .venv (needs Python 3.11 and nothing else)
 
-.venv/.installed: requirements/dev.txt $(addsuffix /pyproject.toml,$(MEMBERS))
+.venv/.installed: requirements/dev.txt $(addsuffix /pyproject.toml,$(MEMBERS) training)
 	@[[ -n "$(PYTHON)" ]] || { echo 'Maskwatch needs Python 3.11: install it (Debian 12: apt install python3.11-venv; anywhere: pyenv install 3.11) or run make PYTHON=/path/to/python3.11' >&2; exit 1; }
 	@echo 'Installing (a minute or two the first time) ...'
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps $(addprefix --editable ,$(MEMBERS))
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps $(addprefix --editable ,$(MEMBERS) training)
 	@touch $@
 
 demo: setup ## The whole system on a demo clip; a mail in an inbox you can look at
@@ -60,6 +60,9 @@ test: lint types proto-check ## Everything CI runs, with branch coverage
 
 bench: setup ## Measure dispatcher, ingress, notifier and detector beside their bare clients
 	$(BIN)/python -m benchmarks
+
+eval: setup ## The models beside their peers on the photos held back (needs ../shared; ARGS="--quick")
+	$(BIN)/python -m benchmarks.models $(ARGS)
 
 proto: setup ## Generate the code of proto/ anew
 	cd proto/src && ../../$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. maskwatch_proto/alert.proto

@@ -17,7 +17,7 @@ class Bar:
         value: Ours, in `unit`.
         peer: The bare client's in the same run, in the same unit; None without one.
         ratio: What is compared with the floor where there is a peer.
-        floor: The promise: a least ratio with a peer, else a largest value.
+        floor: The promise: a least ratio with a peer, else a least or a largest value.
         ok: Whether it is kept; None where nothing is promised.
     """
 
@@ -41,6 +41,11 @@ def at_most(bar: str, value: float, limit: float, *, unit: str) -> Bar:
     return Bar(bar, value, unit, floor=limit, ok=value <= limit)
 
 
+def at_least(bar: str, value: float, least: float, *, unit: str) -> Bar:
+    """Return the bar of a value that has to reach a floor; nan does not."""
+    return Bar(bar, value, unit, floor=least, ok=value >= least)
+
+
 def report(name: str, bars: Sequence[Bar]) -> bool:
     """Print the table, leave it as build/bars/<name>.json, and return whether all bars hold."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -49,10 +54,15 @@ def report(name: str, bars: Sequence[Bar]) -> bool:
     print(f"\n{name}")
     print(f"  {'':52} {'ours':>10} {'bare':>10} {'ratio':>6} {'floor':>7}")
     for bar in bars:
-        peer = "" if bar.peer is None else f"{bar.peer:,.1f}"
+        peer = "" if bar.peer is None else _shown(bar.peer)
         ratio = "" if bar.ratio is None else f"{bar.ratio:.2f}"
-        floor = "" if bar.floor is None else f"{bar.floor:g}"
+        floor = "" if bar.floor is None else f"{bar.floor:.3g}"
         verdict = {True: "ok", False: "MISSED", None: ""}[bar.ok]
-        name_and_unit = f"{bar.bar} [{bar.unit}]"
-        print(f"  {name_and_unit:52} {bar.value:10,.1f} {peer:>10} {ratio:>6} {floor:>7} {verdict}")
+        ours = f"{f'{bar.bar} [{bar.unit}]':52} {_shown(bar.value):>10}"
+        print(f"  {ours} {peer:>10} {ratio:>6} {floor:>7} {verdict}")
     return all(bar.ok is not False for bar in bars)
+
+
+def _shown(value: float) -> str:
+    """Return a figure for the table: shares and small times need their places."""
+    return f"{value:,.3f}" if abs(value) < 10 else f"{value:,.1f}"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from edge_detector.manifest import Manifest
+from edge_detector.manifest import ClassifierManifest, Manifest
 from edge_detector.model import Model
 from maskwatch_runtime.testing import FakeClock
 
@@ -116,6 +116,39 @@ def manifest() -> Manifested:
                 "labels": ["mask", "no_mask", "bad_mask"],
                 "score_threshold": 0.5,
                 "nms_iou": 0.45,
+                "unsure_below": 0.6,
+                **changes,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def classifies() -> Callable[..., ClassifierManifest]:
+    """Make the manifest of a classifier, with other values where given."""
+
+    def make(**changes: object) -> ClassifierManifest:
+        return ClassifierManifest.model_validate(
+            {
+                "name": "second",
+                "guid": "second-guid",
+                "version": "1",
+                "task": "mask_classifier",
+                "file": "second.tflite",
+                "sha256": "0" * 64,
+                "input": {
+                    "size_px": 32,
+                    "layout": "NHWC",
+                    "dtype": "float32",
+                    "range": [0, 255],
+                    "colour": "RGB",
+                },
+                "margin": 0.1,
+                "labels": ["mask", "no_mask", "bad_mask", "no_face"],
+                "least_side_px": 10,
+                "weight": 0.5,
+                "veto": 0.5,
                 "unsure_below": 0.6,
                 **changes,
             }

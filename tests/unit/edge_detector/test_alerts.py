@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -107,3 +108,17 @@ def test_clock_is_believed_when_it_is_set(
         (timesync / "synchronized").touch()
 
     assert alerts.clock_quality(now, timesync=timesync) is expected
+
+
+def test_alert_names_the_model_that_judged_the_mask() -> None:
+    second = Model(name="c", guid="h", threshold=0.6)
+    identity = replace(_IDENTITY, classifier=second)
+    composer = Composer(identity, quality_at=lambda _: ClockQuality.SYNCHRONISED)
+
+    judged = [
+        composer.compose(replace(_VIOLATION, is_classified=told), _EVIDENCE, track=1, at=_NOW)
+        for told in (True, False)
+    ]
+
+    assert [alert.face_model for alert in judged] == [_IDENTITY.model] * 2
+    assert [alert.mask_model for alert in judged] == [second, _IDENTITY.model]

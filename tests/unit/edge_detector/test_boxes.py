@@ -118,3 +118,42 @@ def test_suppression_keeps_what_does_not_overlap_and_drops_only_what_does(
         assert (boxes.iou(xyxy[dropped], xyxy[better]) > iou_max - 1e-5).any()
     again = boxes.suppress(xyxy[kept], iou_max=iou_max).tolist()
     assert again == list(range(len(kept)))
+
+
+@given(boxes_px=_boxes.filter(len), iou_min=st.floats(0, 1), data=st.data())
+def test_every_kept_box_is_a_mean_of_those_that_overlap_it(
+    boxes_px: Floats, iou_min: float, data: st.DataObject
+) -> None:
+    count = len(boxes_px)
+    scores = np.array(
+        data.draw(st.lists(st.floats(0, 1, width=32), min_size=count, max_size=count)), np.float32
+    )
+    kept = boxes.suppress(boxes_px, iou_max=0.45)
+
+    say = boxes.ballot(boxes_px, scores, kept, iou_min=iou_min)
+
+    assert say.shape == (len(kept), count)
+    assert say.sum(axis=1) == pytest.approx(1, abs=1e-4)
+    for row, index in zip(say, kept, strict=True):
+        assert row[index] > 0
+        assert (boxes.iou(boxes_px[index], boxes_px[row > 0]) >= iou_min).sum() >= (
+            row > 0
+        ).sum() - 1
+
+
+def test_better_scored_boxes_have_more_say() -> None:
+    pair = _floats((0, 0, 10, 10), (0, 0, 10, 12), (50, 50, 60, 60))
+
+    say = boxes.ballot(pair, np.array([0.8, 0.4, 0.3], np.float32), np.array([0, 2]), iou_min=0.6)
+
+    assert say.tolist() == [pytest.approx([0.8, 0.2, 0]), pytest.approx([0, 0, 1])]
+    assert (say @ pair)[0].tolist() == pytest.approx([0, 0, 10, 10.4])
+
+
+def test_nothing_kept_has_no_say() -> None:
+    none = np.zeros((0, 4), np.float32)
+
+    say = boxes.ballot(none, np.zeros(0, np.float32), np.zeros(0, np.intp), iou_min=0.6)
+
+    assert say.shape == (0, 0)
+    assert (say @ none).shape == (0, 4)

@@ -3,7 +3,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from edge_detector.arrays import Picture
-from edge_detector.detector import Detector, judge
+from edge_detector.detector import Detector
+from edge_detector.judgement import judge
 from edge_detector.model import Model
 from hypothesis import given
 from hypothesis import strategies as st

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from edge_detector import manifest as manifests
-from edge_detector.manifest import Manifest
+from edge_detector.manifest import ClassifierManifest, Manifest
 from edge_detector.settings import PACKAGED_MODEL
 from maskwatch_runtime.errors import Misconfigured
 
@@ -101,3 +101,40 @@ def test_model_must_lie_beside_its_manifest_and_be_the_one(
         manifests.model_file(path, manifest(sha256=sha256))
     (tmp_path / "fake.tflite").write_bytes(content)
     assert manifests.model_file(path, manifest(sha256=sha256)) == tmp_path / "fake.tflite"
+
+
+def test_manifests_of_a_task_are_found_among_other_files(
+    tmp_path: Path,
+    manifest: Callable[..., Manifest],
+    classifies: Callable[..., ClassifierManifest],
+) -> None:
+    first = _written(tmp_path / "a.json", _json(manifest()))
+    _written(tmp_path / "record.json", {"task": 7})
+    _written(tmp_path / "list.json", {"steps": []})
+    (tmp_path / "broken.json").write_text("{")
+    second = _written(tmp_path / "b.json", json.loads(classifies().model_dump_json()))
+
+    assert manifests.found_in(tmp_path, task="face_mask_detector") == [first]
+    assert manifests.found_in(tmp_path, task="mask_classifier") == [second]
+
+
+def test_classifiers_manifest_is_read_back(
+    tmp_path: Path, classifies: Callable[..., ClassifierManifest]
+) -> None:
+    path = _written(tmp_path / "c.json", json.loads(classifies().model_dump_json()))
+
+    assert manifests.read_classifier(path) == classifies()
+
+
+def test_detector_in_the_place_of_a_classifier_is_refused(
+    tmp_path: Path, manifest: Callable[..., Manifest]
+) -> None:
+    path = _written(tmp_path / "m.json", _json(manifest()))
+
+    with pytest.raises(Misconfigured, match=r"m\.json is wrong: task"):
+        manifests.read_classifier(path)
+
+
+def test_missing_manifest_of_a_classifier_names_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"MASKWATCH_CLASSIFIER: .*gone\.json"):
+        manifests.read_classifier(tmp_path / "gone.json")

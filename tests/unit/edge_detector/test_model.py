@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from edge_detector import model as models
+from edge_detector.inference import Interpreter
 from edge_detector.manifest import Manifest
-from edge_detector.model import Interpreter, Model
+from edge_detector.model import Model
 from maskwatch_runtime.errors import Misconfigured
 
 Answers = Callable[[], list[npt.NDArray[Any]]]

@@ -95,3 +95,17 @@ def test_decision_is_the_one_that_counting_gives(letters: str, agreeing: int, mo
     violation = policy.decide(_episode(letters, rules), rules)
 
     assert (violation is not None) == (votes.endswith("n") and votes.count("n") >= agreeing)
+
+
+def test_violation_tells_whether_a_classifier_judged_the_frame_of_the_evidence() -> None:
+    def decided(*flags: bool) -> bool:
+        episode = Episode()
+        for is_classified in flags:
+            vote = Judgement(Label.NO_MASK, 0.9, 50.0, is_classified=is_classified)
+            episode = policy.observe(episode, vote, _RULES)
+        violation = policy.decide(episode, _RULES)
+        assert violation is not None
+        return violation.is_classified
+
+    assert decided(False, False, True) is True
+    assert decided(True, True, False) is False

@@ -15,7 +15,7 @@ from maskwatch_runtime.errors import Misconfigured
 
 def _arguments(*words: str | Path) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    predict.add_arguments(parser, model_default=PACKAGED_MODEL)
+    predict.add_arguments(parser, model_default=PACKAGED_MODEL, classifier_default=None)
     return parser.parse_args([str(word) for word in words])
 
 

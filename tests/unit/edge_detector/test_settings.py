@@ -1,5 +1,7 @@
+from pathlib import Path
+
 import pytest
-from edge_detector.settings import EdgeDetectorSettings
+from edge_detector.settings import PACKAGED_CLASSIFIER, EdgeDetectorSettings
 from maskwatch_proto.alert import Label
 from maskwatch_runtime import settings as environment
 from maskwatch_runtime.errors import Misconfigured
@@ -97,3 +99,13 @@ def test_badly_worn_masks_are_alerts_when_asked_for(load: Load) -> None:
     rules = load(MASKWATCH_ALERT_BAD_MASK="true").rules
 
     assert rules.moving.alerts_on == rules.scene.alerts_on == {Label.NO_MASK, Label.BAD_MASK}
+
+
+@pytest.mark.parametrize(("value", "path"), [("none", None), ("my.json", Path("my.json"))])
+def test_classifier_is_a_manifest_or_none(load: Load, value: str, path: Path | None) -> None:
+    assert load(MASKWATCH_CLASSIFIER=value).classifier == path
+
+
+def test_packaged_classifier_is_the_default(load: Load) -> None:
+    assert load().classifier == PACKAGED_CLASSIFIER
+    assert PACKAGED_CLASSIFIER is None or PACKAGED_CLASSIFIER.exists()

@@ -1,15 +1,20 @@
-"""`python -m edge_detector run` watches; `edge-detector predict` writes down what it sees."""
+"""`edge_detector run` watches, `predict` writes down what it sees, `bench` how long it takes."""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from maskwatch_runtime import lifecycle, logs
 from maskwatch_runtime import settings as environment
 from maskwatch_runtime.errors import Misconfigured
 
-from edge_detector import app, predict
-from edge_detector.settings import PACKAGED_MODEL, EdgeDetectorSettings
+from edge_detector import app, bench, predict
+from edge_detector.settings import (
+    MODELS,
+    PACKAGED_CLASSIFIER,
+    PACKAGED_MODEL,
+    EdgeDetectorSettings,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,20 +25,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     predict.add_arguments(
         commands.add_parser("predict", help="faces of pictures as JSON lines"),
         model_default=PACKAGED_MODEL,
+        classifier_default=PACKAGED_CLASSIFIER,
+    )
+    bench.add_arguments(
+        commands.add_parser("bench", help="milliseconds of each model on this machine"),
+        models_default=MODELS,
     )
     chosen = parser.parse_args(arguments)
     logs.configure("edge_detector", level="info")
     try:
-        return _run() if chosen.command == "run" else predict.run(chosen)
+        return _COMMANDS[chosen.command](chosen)
     except Misconfigured as error:
         return lifecycle.misconfigured(error)
 
 
-def _run() -> int:
+def _run(_: argparse.Namespace) -> int:
     settings = environment.load(EdgeDetectorSettings)
     logs.configure("edge_detector", level=settings.log_level)
     return lifecycle.run(lambda stop: app.serve(settings, stop), shutdown_s=settings.shutdown_s)
 
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "predict": predict.run,
+    "bench": bench.run,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

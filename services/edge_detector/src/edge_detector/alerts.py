@@ -21,8 +21,8 @@ _TIMESYNC = Path("/run/systemd/timesync")
 class Identity:
     """Who speaks: the same in every alert of one start.
 
-    `boot_id` is new at every start; `runtime` names what runs the model. One model finds the face
-    and judges the mask.
+    `boot_id` is new at every start; `runtime` names what runs the models. `model` finds faces and
+    judges the mask; `classifier`, where there is one, judges it with a second look.
     """
 
     device: Device
@@ -31,6 +31,7 @@ class Identity:
     model: Model
     runtime: str
     boot_id: UUID
+    classifier: Model | None = None
 
 
 class Composer:
@@ -56,7 +57,7 @@ class Composer:
             device=identity.device,
             location=identity.location,
             face_model=identity.model,
-            mask_model=identity.model,
+            mask_model=self._judge_of(violation),
             probability=min(1.0, violation.probability),
             image=Image(
                 format=FORMAT,
@@ -73,6 +74,10 @@ class Composer:
             sequence=self._sequence,
             clock_quality=self._quality_at(at),
         )
+
+    def _judge_of(self, violation: Violation) -> Model:
+        classifier = self._identity.classifier
+        return classifier if violation.is_classified and classifier else self._identity.model
 
 
 def uuid7(at: datetime, random_bits: int) -> UUID:

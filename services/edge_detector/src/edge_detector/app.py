@@ -15,9 +15,11 @@ from maskwatch_runtime.health import Health, Progress
 from maskwatch_runtime.lifecycle import supervise
 from prometheus_client import CollectorRegistry
 
-from edge_detector import alerts, camera, live, model
+from edge_detector import alerts, camera, classifier, live, model
 from edge_detector.camera import FileOptions, Pace, Source
+from edge_detector.classifier import Classifier
 from edge_detector.detector import Detector
+from edge_detector.manifest import ClassifierManifest, Manifest
 from edge_detector.metrics import Metrics
 from edge_detector.model import Model
 from edge_detector.pipeline import Pipeline
@@ -25,6 +27,14 @@ from edge_detector.settings import EdgeDetectorSettings
 from edge_detector.spool import Spool, Store
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What looks at the frames; None without a classifier."""
+
+    detector: Model
+    classifier: Classifier | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +58,16 @@ async def serve(settings: EdgeDetectorSettings, stop: asyncio.Event) -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     health = Health(clock)
-    loaded = model.load(
-        settings.model, runtime=settings.inference_runtime, threads=settings.inference_threads
-    )
-    _log.info("model loaded", action="load", model=loaded.manifest.name, runtime=loaded.runtime)
+    models = _loaded(settings)
     source = _source(settings, clock, health, metrics)
     health.missing("source", "no frame yet")
     store = _opened(settings, health)
     spool = Spool(store, capacity=settings.alerts_in_memory_max, health=health, metrics=metrics)
-    composer = alerts.Composer(_identity(settings, loaded), quality_at=alerts.clock_quality)
+    composer = alerts.Composer(_identity(settings, models), quality_at=alerts.clock_quality)
+    detector = Detector(models.detector, classifier=models.classifier)
     watch = Watch(
         source,
-        Pipeline(Detector(loaded), composer, settings.rules, metrics),
+        Pipeline(detector, composer, settings.rules, metrics),
         spool,
         health,
         health.track("frames"),
@@ -75,6 +83,17 @@ async def serve(settings: EdgeDetectorSettings, stop: asyncio.Event) -> None:
         _store(spool),
         _watch(watch, settings, stop),
     )
+
+
+def _loaded(settings: EdgeDetectorSettings) -> Models:
+    runtime, threads = settings.inference_runtime, settings.inference_threads
+    found = model.load(settings.model, runtime=runtime, threads=threads)
+    second = None
+    if settings.classifier is not None:
+        second = classifier.load(settings.classifier, runtime=runtime, threads=threads)
+    names = [found.manifest.name, *([second.manifest.name] if second else [])]
+    _log.info("models loaded", action="load", models=names, runtime=found.runtime)
+    return Models(found, second)
 
 
 def _source(
@@ -113,8 +132,8 @@ def _opened(settings: EdgeDetectorSettings, health: Health) -> Store:
     return store
 
 
-def _identity(settings: EdgeDetectorSettings, loaded: Model) -> alerts.Identity:
-    manifest = loaded.manifest
+def _identity(settings: EdgeDetectorSettings, models: Models) -> alerts.Identity:
+    detector, second = models.detector.manifest, models.classifier
     return alerts.Identity(
         device=Device(
             type=settings.device_type,
@@ -123,10 +142,19 @@ def _identity(settings: EdgeDetectorSettings, loaded: Model) -> alerts.Identity:
         ),
         location=Location(longitude=settings.longitude, latitude=settings.latitude),
         camera=settings.camera,
-        model=WireModel(name=manifest.name, guid=manifest.guid, threshold=manifest.score_threshold),
-        runtime=loaded.runtime,
+        model=_on_the_wire(detector, threshold=detector.score_threshold),
+        runtime=models.detector.runtime,
         boot_id=uuid4(),
+        classifier=None if second is None else _judge(second.manifest),
     )
+
+
+def _judge(manifest: ClassifierManifest) -> WireModel:
+    return _on_the_wire(manifest, threshold=manifest.unsure_below)
+
+
+def _on_the_wire(manifest: Manifest | ClassifierManifest, *, threshold: float) -> WireModel:
+    return WireModel(name=manifest.name, guid=manifest.guid, threshold=threshold)
 
 
 async def _store(spool: Spool) -> None:

@@ -6,3 +6,4 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]

@@ -58,6 +58,30 @@ def decode(distances: Floats, cells: Integers, of: Grid) -> Floats:
     return np.concatenate([centres - reach[:, :2], centres + reach[:, 2:]], axis=1)
 
 
+def ballot(xyxy: Floats, scores: Floats, kept: Integers, *, iou_min: float) -> Floats:
+    """Return the weights with which all boxes have a say in each kept one, shape (K, N).
+
+    A kept box becomes the mean of those that overlap it, itself among them, by squared score;
+    each row's sum is 1.
+
+    Args:
+        xyxy: Shape (N, 4).
+        scores: Of the boxes, in [0, 1], shape (N,).
+        kept: Indices of those that suppression has kept, shape (K,).
+        iou_min: Boxes with at least this overlap have a say; 1 leaves the kept ones as they are.
+
+    Source: Gidaris and Komodakis, Object detection via a multi-region CNN, ICCV 2015.
+    """
+    weights = np.zeros((len(kept), len(xyxy)), np.float32)
+    # The floor gives a say to boxes of score 0, which somebody may ask for.
+    squared = np.square(scores).clip(1e-12)
+    for row, index in enumerate(kept):
+        agrees = iou(xyxy[index], xyxy) >= iou_min
+        agrees[index] = True
+        weights[row, agrees] = squared[agrees]
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+
+
 def iou(box: Floats, others: Floats) -> Floats:
     """Return the intersection over union of one box (4,) with each of the others (N, 4).
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_detector.arrays import Picture
-from edge_detector.quantisation import FLOAT, Quantisation
+from edge_detector.quantisation import FLOAT, PixelCode, Quantisation
 
 
 class Letterbox:
@@ -29,9 +29,8 @@ class Letterbox:
         quantisation: Quantisation = FLOAT,
     ) -> None:
         self._size_px = size_px
-        values = quantisation.quantise(np.arange(256), np.dtype(dtype))
-        self._table = None if quantisation.is_identity else values
-        self._fill = values[fill]
+        self._code = PixelCode(dtype, quantisation)
+        self._fill = self._code[fill]
         self._input = np.full((1, size_px, size_px, 3), self._fill, dtype)
         self._covered = (0, 0)
 
@@ -55,9 +54,5 @@ class Letterbox:
         if covered != self._covered:
             self._input[:] = self._fill
             self._covered = covered
-        target = self._input[0, : covered[0], : covered[1]]
-        if self._table is None:
-            np.copyto(target, rgb, casting="unsafe")
-        else:
-            target[...] = self._table[rgb]
+        self._code.write(np.asarray(rgb, np.uint8), self._input[0, : covered[0], : covered[1]])
         return self._input, scale

@@ -35,5 +35,5 @@ class Metrics:
         )
         self.alerts_waiting = gauge("alerts_waiting", "Alerts in memory, not yet in the outbox")
         self.outbox_failures = counter("outbox_failures", "Failed attempts to store an alert")
-        self.detect_seconds = seconds("detect_seconds", "Letterbox, model, boxes; per frame")
+        self.detect_seconds = seconds("detect_seconds", "Finding and judging the faces; per frame")
         self.frame_seconds = seconds("frame_seconds", "From a decoded frame to its alerts")

@@ -7,7 +7,8 @@ from maskwatch_proto.alert import Alert
 from edge_detector import evidence, policy, tracker
 from edge_detector.alerts import Composer
 from edge_detector.camera import Frame
-from edge_detector.detector import Detector, Faces
+from edge_detector.detector import Detector
+from edge_detector.faces import Faces
 from edge_detector.metrics import Metrics
 
 
@@ -89,6 +90,7 @@ class Pipeline:
             label=faces.labels[track.face],
             probability=float(faces.probabilities[track.face].max()),
             side_px=min(right - left, bottom - top),
+            is_classified=bool(faces.is_classified[track.face]),
         )
         return policy.observe(episode, judgement, rules)
 

@@ -24,11 +24,15 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one frame says of a person: the likeliest label, its probability, the face's size."""
+    """What one frame says of a person: the likeliest label, its probability, the face's size.
+
+    `is_classified`: whether a classifier has judged the face too.
+    """
 
     label: Label
     probability: float
     side_px: float
+    is_classified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,14 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """An alert that is due: its label, and the mean probability of the judgements that agree."""
+    """An alert that is due: its label, and the mean probability of the judgements that agree.
+
+    `is_classified`: whether a classifier had a say in the latest of them.
+    """
 
     label: Label
     probability: float
+    is_classified: bool = False
 
 
 def observe(episode: Episode, judgement: Judgement, rules: Rules) -> Episode:
@@ -61,8 +69,9 @@ def decide(episode: Episode, rules: Rules) -> Violation | None:
     """
     if episode.is_alerted or not episode.judgements:
         return None
-    label = episode.judgements[-1].label
+    latest = episode.judgements[-1]
+    label = latest.label
     agreeing = [vote.probability for vote in episode.judgements if vote.label is label]
     if label not in rules.alerts_on or len(agreeing) < rules.agreeing:
         return None
-    return Violation(label, sum(agreeing) / len(agreeing))
+    return Violation(label, sum(agreeing) / len(agreeing), latest.is_classified)

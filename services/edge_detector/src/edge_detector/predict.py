@@ -9,12 +9,15 @@ from typing import Any, TextIO
 
 from maskwatch_runtime.errors import Misconfigured
 
-from edge_detector import camera, model
+from edge_detector import camera, classifier, model
 from edge_detector.camera import UnreadablePicture
-from edge_detector.detector import Detector, Faces
+from edge_detector.detector import Detector
+from edge_detector.faces import Faces
 
 
-def add_arguments(parser: argparse.ArgumentParser, *, model_default: Path) -> None:
+def add_arguments(
+    parser: argparse.ArgumentParser, *, model_default: Path, classifier_default: Path | None
+) -> None:
     """Add the options of `predict`."""
     parser.add_argument("--images", type=Path, nargs="+", required=True, metavar="DIR|FILE")
     parser.add_argument("--out", type=Path, required=True, help="one JSON object a picture")
@@ -23,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser, *, model_default: Path) -> No
         "--root", type=Path, help='what "file" is relative to; by default the folder given'
     )
     parser.add_argument("--model", type=Path, default=model_default, help="its manifest")
+    parser.add_argument(
+        "--classifier",
+        type=manifest_or_none,
+        default=classifier_default,
+        metavar="MANIFEST|none",
+        help="judges each face again",
+    )
     parser.add_argument("--runtime", choices=("auto", "litert", "tflite-runtime"), default="auto")
     parser.add_argument("--threads", type=int, default=1)
 
@@ -33,9 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         Misconfigured: A path or the model cannot be used.
     """
+    how = {"runtime": arguments.runtime, "threads": arguments.threads}
+    second = arguments.classifier and classifier.load(arguments.classifier, **how)
     detector = Detector(
-        model.load(arguments.model, runtime=arguments.runtime, threads=arguments.threads),
-        score_min=arguments.min_score,
+        model.load(arguments.model, **how), classifier=second, score_min=arguments.min_score
     )
     named = list(_named(arguments.images, arguments.root))
     try:
@@ -62,6 +73,11 @@ def line(name: str, faces: Faces) -> dict[str, Any]:
             )
         ],
     }
+
+
+def manifest_or_none(text: str) -> Path | None:
+    """Return the path that the command line names, None for "none"."""
+    return None if text == "none" else Path(text)
 
 
 def _write(detector: Detector, named: Iterable[tuple[str, Path]], out: TextIO) -> int:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_detector.arrays import Floats
+from edge_detector.arrays import Floats, Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,36 @@ class Quantisation:
 
 
 FLOAT = Quantisation()
+
+
+class PixelCode:
+    """How the 256 values of a pixel stand in an input tensor.
+
+    Args:
+        dtype: The tensor's type.
+        quantisation: How its integers stand for real numbers.
+        reals: The real numbers that stand for the pixel values 0 and 255.
+    """
+
+    def __init__(
+        self,
+        dtype: npt.DTypeLike,
+        quantisation: Quantisation = FLOAT,
+        *,
+        reals: tuple[float, float] = (0.0, 255.0),
+    ) -> None:
+        low, high = reals
+        values = low + np.arange(256) * ((high - low) / 255)
+        self._table = quantisation.quantise(values, np.dtype(dtype))
+        self._is_cast = bool((self._table == np.arange(256)).all())
+
+    def __getitem__(self, pixel: int) -> Any:
+        """Return what stands for one pixel value, in [0, 255]."""
+        return self._table[pixel]
+
+    def write(self, pixels: Picture, target: npt.NDArray[Any]) -> None:
+        """Write pixels into a tensor, or part of one, of the same shape."""
+        if self._is_cast:
+            np.copyto(target, pixels, casting="unsafe")
+        else:
+            target[...] = cv2.LUT(pixels, self._table).reshape(target.shape)

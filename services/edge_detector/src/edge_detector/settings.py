@@ -4,12 +4,15 @@ from typing import Annotated, Literal, Self
 
 from maskwatch_proto.alert import Label
 from maskwatch_runtime.settings import ServiceSettings
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from edge_detector import pipeline, policy, tracker
-from edge_detector.model import Runtime
+from edge_detector.inference import Runtime
 
-PACKAGED_MODEL = Path(__file__).parent / "models" / "maskwatch-face-mask-320.json"
+MODELS = Path(__file__).parent / "models"
+PACKAGED_MODEL = MODELS / "maskwatch-face-mask-320.json"
+# None: the detector's model judges alone.
+PACKAGED_CLASSIFIER: Path | None = None
 _OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -45,6 +48,7 @@ class EdgeDetectorSettings(ServiceSettings):
     latitude: float = Field(default=0.0, ge=-90, le=90)
 
     model: Path = PACKAGED_MODEL
+    classifier: Path | None = PACKAGED_CLASSIFIER
     inference_runtime: Literal["auto"] | Runtime = "auto"
     inference_threads: int = Field(default=1, ge=1, le=64)
 
@@ -57,6 +61,11 @@ class EdgeDetectorSettings(ServiceSettings):
 
     outbox_path: Path
     alerts_in_memory_max: int = Field(default=100, ge=1, le=10_000)
+
+    @field_validator("classifier", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return None if value == "none" else value
 
     @model_validator(mode="after")
     def _check(self) -> Self:
