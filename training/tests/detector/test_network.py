@@ -9,6 +9,7 @@ import torch
 from maskwatch_training import checkpoint
 from maskwatch_training.detector import export, manifest, recipe, train
 from maskwatch_training.detector.batches import compose
+from maskwatch_training.detector.export import Adjustment
 from maskwatch_training.detector.losses import giou, losses
 from maskwatch_training.detector.manifest import Release, Thresholds
 from maskwatch_training.detector.network import Detector
@@ -49,21 +50,34 @@ def test_folded_network_answers_as_the_trained_one() -> None:
         network.eval()
         picture = torch.rand(1, 3, 64, 64) * 255
         raw = network(picture)
-        shipped = export.deployable(network.state_dict(), FULL_WIDTHS, bad_mask_logit=0.0)
-        scores, boxes, classes = shipped(picture.permute(0, 2, 3, 1))
+        shipped = export.deployable(network.state_dict(), FULL_WIDTHS, Adjustment())
+        scores, boxes, classes = shipped(picture)
+        last = export.ChannelsLast(shipped)(picture.permute(0, 2, 3, 1))
     assert torch.allclose(scores, torch.sigmoid(raw.scores), atol=1e-5)
     assert torch.allclose(boxes, raw.boxes, atol=1e-4)
     assert torch.allclose(classes, torch.softmax(raw.classes, -1), atol=1e-5)
+    for one, other in zip((scores, boxes, classes), last, strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
 
 
 def test_bad_mask_logit_changes_its_odds_by_just_that() -> None:
     weights = Detector().eval().state_dict()
-    picture = torch.rand(1, 64, 64, 3) * 255
+    picture = torch.rand(1, 3, 64, 64) * 255
     with torch.no_grad():
-        plain = export.deployable(weights, FULL_WIDTHS, bad_mask_logit=0.0)(picture)[2]
-        raised = export.deployable(weights, FULL_WIDTHS, bad_mask_logit=1.0)(picture)[2]
+        plain = export.deployable(weights, FULL_WIDTHS, Adjustment())(picture)[2]
+        raised = export.deployable(weights, FULL_WIDTHS, Adjustment(bad_mask_logit=1.0))(picture)[2]
     odds = (raised[..., 2] / raised[..., 0]) / (plain[..., 2] / plain[..., 0])
     assert torch.allclose(odds, torch.full_like(odds, math.e), rtol=1e-3)
+
+
+def test_temperature_takes_the_odds_of_the_classes_to_its_root() -> None:
+    weights = Detector().eval().state_dict()
+    picture = torch.rand(1, 3, 64, 64) * 255
+    with torch.no_grad():
+        plain = export.deployable(weights, FULL_WIDTHS, Adjustment())(picture)[2]
+        warm = export.deployable(weights, FULL_WIDTHS, Adjustment(temperature=2.0))(picture)[2]
+    odds, warm_odds = plain[..., 0] / plain[..., 1], warm[..., 0] / warm[..., 1]
+    assert torch.allclose(odds**0.5, warm_odds, rtol=1e-3)
 
 
 def test_giou_of_equal_boxes_is_one_and_falls_below_zero_far_away() -> None:
@@ -122,7 +136,7 @@ def test_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 def test_manifest_says_what_the_file_is(tmp_path: Path) -> None:
     model = tmp_path / "own.tflite"
     model.write_bytes(b"weights")
-    release = Release("own", "1", 320, Thresholds(0.35, 0.45, 0.6), {"seed": 1}, {})
+    release = Release("own", "1", 320, Thresholds(0.35, 0.45, 0.6, 0.6), {"seed": 1}, {})
     entry = json.loads(manifest.write(release, model).read_text(encoding="utf-8"))
     assert entry["sha256"] == hashlib.sha256(b"weights").hexdigest()
     assert entry["file"] == "own.tflite"

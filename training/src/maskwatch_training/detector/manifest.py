@@ -23,6 +23,7 @@ class Thresholds:
 
     score: float
     nms_iou: float
+    vote_iou: float
     unsure_below: float
 
 
@@ -64,6 +65,7 @@ def compose(release: Release, model: Path) -> dict[str, Any]:
         "labels": list(LABELS),
         "score_threshold": release.thresholds.score,
         "nms_iou": release.thresholds.nms_iou,
+        "vote_iou": release.thresholds.vote_iou,
         "unsure_below": release.thresholds.unsure_below,
         "training": release.training,
         "figures": release.figures,

