@@ -6,7 +6,7 @@ BIN := .venv/bin
 MEMBERS := proto runtime services/edge_detector services/dispatcher services/ingress services/notifier devstack
 CODE := $(MEMBERS) tests benchmarks
 
-.PHONY: help setup demo demo-check check lint format types unit integration e2e compose-check test bench eval proto requirements clean
+.PHONY: help setup demo demo-check check lint format types unit integration e2e compose-check training-setup training-test test bench eval proto requirements clean
 
 help: ## Show these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -52,11 +52,27 @@ e2e: setup ## Services as processes: a picture in, a mail out
 compose-check: setup ## Bring up docker-compose.yml for real, kill each container, compare (needs Docker)
 	$(BIN)/python tests/e2e/compose/check.py
 
+training-setup: .venv-training/.installed ## Install maskwatch-train into .venv-training (several GB)
+
+.venv-training/.installed: training/requirements.txt training/pyproject.toml
+	@[[ -n "$(PYTHON)" ]] || { echo 'Maskwatch needs Python 3.11' >&2; exit 1; }
+	@echo 'Installing PyTorch and the converters (several GB, some minutes the first time) ...'
+	@$(PYTHON) -m venv .venv-training
+	@.venv-training/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement training/requirements.txt
+	@.venv-training/bin/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable training
+	@touch $@
+
+training-test: training-setup ## Types and tests of training, a small study among them
+	cd training && ../.venv-training/bin/mypy src tests
+	cd training && OMP_NUM_THREADS=1 ../.venv-training/bin/coverage run -m pytest
+	cd training && ../.venv-training/bin/coverage report --fail-under=90
+
 test: lint types proto-check ## Everything CI runs, with branch coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest tests/unit tests/integration tests/e2e
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
+	$(MAKE) --no-print-directory training-test
 
 bench: setup ## Measure dispatcher, ingress, notifier and detector beside their bare clients
 	$(BIN)/python -m benchmarks
@@ -79,7 +95,8 @@ requirements: ## Resolve anew and write the hashed requirement files
 	$(BIN)/uv export --quiet --frozen --group dev --no-emit-workspace --no-header --no-annotate --format requirements.txt --output-file requirements/dev.txt
 	for service in edge_detector dispatcher ingress notifier; do $(BIN)/uv export --quiet --frozen --package $${service/_/-} --no-dev --no-emit-workspace --no-header --no-annotate --format requirements.txt --output-file requirements/$$service.txt; done
 	printf 'hatchling\n' | $(BIN)/uv pip compile - --quiet --python-version 3.11 --constraint requirements/dev.txt --generate-hashes --no-header --no-annotate --output-file requirements/build.txt
+	$(BIN)/uv pip compile training/pyproject.toml --quiet --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file training/requirements.txt
 	printf 'matplotlib\npillow\nscikit-image\n' | $(BIN)/uv pip compile - --quiet --no-deps --python-version 3.11 --constraint requirements/dev.txt --generate-hashes --no-header --no-annotate --output-file requirements/demo_clip.txt
 
 clean: ## Remove what was built here
-	rm -rf build .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis demo-data
+	rm -rf build .venv .venv-training .mypy_cache .pytest_cache .ruff_cache .hypothesis demo-data
