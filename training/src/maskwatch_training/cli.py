@@ -7,9 +7,34 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from maskwatch_training.commands import UsageError, detector, evaluate, export
+from maskwatch_training.commands import (
+    UsageError,
+    artifact,
+    capture,
+    classifier,
+    detector,
+    evaluate,
+    export,
+    import_,
+    merge,
+    report,
+    split,
+    study,
+)
 
-_STEPS = (detector, evaluate, export)
+_STEPS = (
+    capture,
+    import_,
+    merge,
+    split,
+    artifact,
+    classifier,
+    detector,
+    evaluate,
+    export,
+    study,
+    report,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

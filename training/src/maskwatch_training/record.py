@@ -16,7 +16,19 @@ from typing import Any
 
 from maskwatch_training import energy
 
-_PACKAGES = ("maskwatch-training", "torch", "timm", "litert-torch", "ai-edge-quantizer", "numpy")
+_PACKAGES = (
+    "maskwatch-training",
+    "torch",
+    "torchvision",
+    "timm",
+    "litert-torch",
+    "ai-edge-quantizer",
+    "onnx",
+    "onnxruntime",
+    "opencv-python",
+    "numpy",
+    "codecarbon",
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,7 @@ def recording(job: Job) -> Iterator[dict[str, Any]]:
                 "seconds": round(time.monotonic() - begin, 1),
                 "seed": job.seed,
                 "settings": dict(job.settings),
-                "data": {path.name: digest(path) for path in job.data if path.is_file()},
+                "data": {path.name: digest_if_there(path) for path in job.data},
                 "versions": versions(),
                 "machine": platform.platform(),
                 "energy": spent.as_mapping(),
@@ -69,6 +81,11 @@ def digest(path: Path) -> str:
     """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_if_there(path: Path) -> str | None:
+    """Return the SHA-256 of a file, in hex; None if there is no such file."""
+    return digest(path) if path.is_file() else None
 
 
 def versions() -> dict[str, str]:

@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _export_detector(options: argparse.Namespace) -> None:
-    from maskwatch_training.detector import recipe, release
+    from maskwatch_training.detector import decode, recipe, release
     from maskwatch_training.detector.export import Adjustment
     from maskwatch_training.detector.manifest import Thresholds
 
@@ -57,7 +57,7 @@ def _export_detector(options: argparse.Namespace) -> None:
         thresholds=Thresholds(
             score=commands.share(options.score, "--score"),
             nms_iou=release.NMS_IOU,
-            vote_iou=release.VOTE_IOU,
+            vote_iou=decode.VOTE_IOU,
             unsure_below=commands.share(options.unsure_below, "--unsure-below"),
         ),
         adjustment=Adjustment(options.bad_mask_logit, options.temperature),

@@ -11,6 +11,7 @@ from maskwatch_training.detector.levels import cell_centres
 from maskwatch_training.detector.precision import iou
 
 _MOST_CANDIDATES = 600
+VOTE_IOU = 0.55
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Limits:
 
     score_min: float
     iou_max: float = 0.45
-    vote_iou: float = 0.6
+    vote_iou: float = VOTE_IOU
 
 
 @dataclass(frozen=True)

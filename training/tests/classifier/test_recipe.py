@@ -1,0 +1,66 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from maskwatch_training import task
+from maskwatch_training.classifier import recipe
+from maskwatch_training.detector.recipe import read as read_detector
+
+_RECIPES = Path(__file__).parents[2] / "recipes"
+_NETWORK = {"kind": "efficientnet_lite0", "head_channels": 16, "dropout": 0.1}
+
+
+def test_recipes_that_ship_hold_back_the_photos_that_the_detector_holds_back() -> None:
+    detector = read_detector(_RECIPES / "detector.yml")
+    for name in ("classifier", "microcontroller"):
+        plan = recipe.read(_RECIPES / f"{name}.yml")
+        assert plan.seed == detector.seed
+        assert plan.validation == detector.validation
+        assert set(plan.datasets) == set(detector.datasets)
+        assert plan.detector.is_file()
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"labels": {"mask": 0.5, "no_mask": 0.5}}, "no_face"),
+        ({"labels": {"mask": 0.5, "no_mask": 0.5, "no_face": 0}}, "share"),
+        ({"labels": {"mask": 0.5, "no_mask": 0.5, "no_face": 1, "cap": 1}}, "cap"),
+        ({"datasets": {"other": 1.0}}, "drawn"),
+        ({"network": _NETWORK | {"blocks": 4, "frozen_blocks": 4}}, "frozen_blocks"),
+        ({"input": {"size_px": 48, "colour": "GREY"}}, "colour"),
+        ({"input": {"size_px": 50, "colour": "RGB"}}, "size_px"),
+        ({"sead": 1}, "sead"),
+        ({"minutes": 0}, "minutes"),
+    ],
+)
+def test_senseless_recipe_is_refused_by_field(
+    write_recipe: Callable[..., Path], fields: dict[str, Any], named: str
+) -> None:
+    path = write_recipe("classifier", **fields)
+    with pytest.raises(recipe.InvalidRecipe, match=named) as refusal:
+        recipe.read(path)
+    assert "classifier.yml" in str(refusal.value)
+
+
+def test_output_of_a_face_follows_the_recipes_order(write_recipe: Callable[..., Path]) -> None:
+    labels = {"no_face": 1.0, "no_mask": 1.0, "mask": 1.0}
+    plan = recipe.read(write_recipe("microcontroller", labels=labels))
+    assert plan.names == ("no_face", "no_mask", "mask")
+    assert [plan.index(label) for label in range(3)] == [2, 1, None]
+
+
+def test_task_is_read_from_the_recipe_and_a_detector_needs_none(tmp_path: Path) -> None:
+    assert task.of(_RECIPES / "classifier.yml") == task.CLASSIFIER
+    plain = tmp_path / "plain.yml"
+    plain.write_text("name: x\n", encoding="utf-8")
+    assert task.of(plain) == task.DETECTOR
+
+
+@pytest.mark.parametrize("text", ["task: juggling\n", "- a list\n", "a: [\n", ""])
+def test_recipe_without_a_task_of_ours_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "odd.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(task.UnknownTask, match=r"odd\.yml"):
+        task.of(path)
