@@ -134,6 +134,8 @@ def test_window_without_a_picture_says_so(store: Store) -> None:
 
 @pytest.fixture
 def display() -> Iterator[str]:
+    if not window.has_windows():
+        pytest.skip("this OpenCV shows no windows")
     if os.environ.get("DISPLAY"):
         yield os.environ["DISPLAY"]
         return
@@ -190,3 +192,9 @@ def test_window_on_a_display_labels_a_film(display: str, film: Path, tmp_path: P
     assert process.returncode == 0
     assert b"mask 1, no_mask 0" in said
     assert (tmp_path / "set" / "record-capture.json").is_file()
+
+
+@pytest.mark.skipif(window.has_windows(), reason="this OpenCV shows windows")
+def test_opencv_without_windows_is_told_and_the_page_offered() -> None:
+    with pytest.raises(window.NoWindows, match="--page"):
+        window.HighGui(lambda *_: None)

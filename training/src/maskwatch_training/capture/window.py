@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -124,10 +125,24 @@ class Screen(Protocol):
     def is_open(self) -> bool: ...
 
 
+class NoWindows(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
+    """The installed OpenCV is built without windows; the message says what to do."""
+
+
+def has_windows() -> bool:
+    """Whether the installed OpenCV can show a window, given a display."""
+    return re.search(r"GUI:\s+NONE", cv2.getBuildInformation()) is None
+
+
 class HighGui:
     """A window of OpenCV's highgui; `on_mouse` takes its mouse events."""
 
     def __init__(self, on_mouse: Callable[..., None]) -> None:
+        if not has_windows():
+            raise NoWindows(
+                "this OpenCV shows no windows: choose --page, or install opencv-python in place"
+                " of opencv-python-headless"
+            )
         cv2.namedWindow(TITLE, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
         cv2.setMouseCallback(TITLE, on_mouse)
 
