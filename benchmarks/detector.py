@@ -14,14 +14,15 @@ from uuid import UUID
 import cv2
 import numpy as np
 import skimage.data
-from edge_detector import camera, model
 from edge_detector.alerts import Composer, Identity, clock_quality
-from edge_detector.arrays import Picture
-from edge_detector.camera import Frame
-from edge_detector.detector import Detector
 from edge_detector.metrics import Metrics
 from edge_detector.pipeline import Pipeline
 from edge_detector.settings import PACKAGED_MODEL, EdgeDetectorSettings
+from edge_detector.sources import files
+from edge_detector.sources.files import Frame
+from edge_detector.vision import model
+from edge_detector.vision.arrays import Picture
+from edge_detector.vision.detector import Detector
 from maskwatch_proto.alert import Device, Location
 from maskwatch_proto.alert import Model as WireModel
 from prometheus_client import CollectorRegistry
@@ -73,7 +74,7 @@ def _whole(encoded: Picture) -> Callable[[], None]:
     numbers = itertools.count()
 
     def frame() -> None:
-        picture = camera.decode_picture(encoded, name="bench")
+        picture = files.decode_picture(encoded, name="bench")
         pipeline.process(Frame(picture, datetime.now(UTC), next(numbers) / _FPS))
 
     return frame

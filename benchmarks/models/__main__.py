@@ -11,10 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import cv2
-from edge_detector import camera
-from edge_detector import manifest as manifests
 from edge_detector.predict import manifest_or_none
 from edge_detector.settings import MODELS, PACKAGED_CLASSIFIER, PACKAGED_MODEL
+from edge_detector.sources import files
+from edge_detector.vision import manifest as manifests
 from maskwatch_runtime.errors import Misconfigured
 
 from benchmarks import bars
@@ -120,11 +120,11 @@ def _predict(chosen: argparse.Namespace) -> int:
     paths = [
         path
         for given in chosen.images
-        for path in (camera.pictures_in(given) if given.is_dir() else [given])
+        for path in (files.pictures_in(given) if given.is_dir() else [given])
     ]
     lines: dict[str, list[str]] = {name: [] for one in subjects for name in one.names}
     for path in paths:
-        frame = camera.read_picture(path)
+        frame = files.read_picture(path)
         for subject in subjects:
             for name, found in zip(subject.names, subject.find(frame), strict=True):
                 lines[name].append(json.dumps(check.prediction(path.as_posix(), found)))

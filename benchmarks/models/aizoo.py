@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from edge_detector import inference
-from edge_detector.arrays import Floats, Integers, Picture
+from edge_detector.vision import inference
+from edge_detector.vision.arrays import Floats, Integers, Picture
 
 from benchmarks.models.subject import Found
 

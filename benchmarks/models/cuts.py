@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from edge_detector import classifier as classifiers
-from edge_detector.arrays import Floats
-from edge_detector.manifest import NO_FACE
+from edge_detector.vision import classifier as classifiers
+from edge_detector.vision.arrays import Floats
+from edge_detector.vision.manifest import NO_FACE
 from maskwatch_training.labels import LABELS
 
 from benchmarks.bars import Bar, at_least, at_most

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from edge_detector.arrays import Flags, Floats
+from edge_detector.vision.arrays import Flags, Floats
 from maskwatch_training.detector import precision
 from maskwatch_training.detector.precision import Case, Matches
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from edge_detector.arrays import Floats, Picture
+from edge_detector.vision.arrays import Floats, Picture
 
 from benchmarks.models.subject import Found, found_without_judgement
 

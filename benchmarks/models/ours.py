@@ -4,12 +4,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from edge_detector import classifier as classifiers
-from edge_detector import model as models
-from edge_detector.arrays import Picture
-from edge_detector.classifier import Classifier
-from edge_detector.detector import Detector
-from edge_detector.faces import Faces
+from edge_detector.vision import classifier as classifiers
+from edge_detector.vision import model as models
+from edge_detector.vision.arrays import Picture
+from edge_detector.vision.classifier import Classifier
+from edge_detector.vision.detector import Detector
+from edge_detector.vision.faces import Faces
 from maskwatch_proto.alert import Label
 
 from benchmarks.models.subject import BAD_MASK, MASK, NO_MASK, Found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from edge_detector.arrays import Floats, Picture
+from edge_detector.vision.arrays import Floats, Picture
 from maskwatch_training.datasets import photos as data
 from maskwatch_training.datasets.photos import Photo
 from maskwatch_training.detector import evaluate, recipe

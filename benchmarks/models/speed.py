@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Sequence
 
-from edge_detector.arrays import Picture
+from edge_detector.vision.arrays import Picture
 
 from benchmarks.models.subject import Subject
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from edge_detector.arrays import Floats, Picture
+from edge_detector.vision.arrays import Floats, Picture
 
 # The columns of every judgement here, in the order of the training labels.
 MASK, NO_MASK, BAD_MASK = 0, 1, 2

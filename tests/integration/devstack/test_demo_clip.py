@@ -5,9 +5,9 @@ import cv2
 import numpy as np
 import pytest
 from devstack.clip import ClipFacts
-from edge_detector import model
-from edge_detector.detector import Detector
 from edge_detector.settings import PACKAGED_MODEL
+from edge_detector.vision import model
+from edge_detector.vision.detector import Detector
 from maskwatch_proto.alert import Label
 
 from devstack import clip

@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from edge_detector import __main__ as program
-from edge_detector import classifier as classifiers
-from edge_detector import model as models
-from edge_detector.arrays import Floats, Picture
-from edge_detector.detector import Detector
-from edge_detector.inference import Runtime
 from edge_detector.settings import PACKAGED_MODEL
+from edge_detector.vision import classifier as classifiers
+from edge_detector.vision import model as models
+from edge_detector.vision.arrays import Floats, Picture
+from edge_detector.vision.detector import Detector
+from edge_detector.vision.inference import Runtime
 from maskwatch_proto.alert import Label
 from maskwatch_runtime.errors import Misconfigured
 

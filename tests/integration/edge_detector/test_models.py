@@ -12,13 +12,13 @@ import numpy.typing as npt
 import pytest
 import skimage.data
 from devstack.portraits import Person
-from edge_detector import classifier as classifiers
-from edge_detector import manifest as manifests
-from edge_detector import model as models
-from edge_detector.arrays import Floats, Picture
-from edge_detector.boxes import iou
-from edge_detector.detector import Detector
 from edge_detector.settings import MODELS, PACKAGED_CLASSIFIER, PACKAGED_MODEL
+from edge_detector.vision import classifier as classifiers
+from edge_detector.vision import manifest as manifests
+from edge_detector.vision import model as models
+from edge_detector.vision.arrays import Floats, Picture
+from edge_detector.vision.boxes import iou
+from edge_detector.vision.detector import Detector
 from maskwatch_proto.alert import Label
 
 from devstack import portraits

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edge_detector import classifier, model
-from edge_detector import manifest as manifests
-from edge_detector.arrays import Picture
-from edge_detector.boxes import iou
-from edge_detector.detector import Detector
-from edge_detector.inference import Runtime
 from edge_detector.settings import MODELS, PACKAGED_MODEL
+from edge_detector.vision import classifier, model
+from edge_detector.vision import manifest as manifests
+from edge_detector.vision.arrays import Picture
+from edge_detector.vision.boxes import iou
+from edge_detector.vision.detector import Detector
+from edge_detector.vision.inference import Runtime
 from maskwatch_proto.alert import Label
 
 # Of scores and probabilities. Float files run the same kernels in other versions; int8 ones have

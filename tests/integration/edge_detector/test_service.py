@@ -14,8 +14,8 @@ import numpy as np
 import psutil
 import pytest
 from edge_detector import __main__ as program
-from edge_detector.arrays import Picture
 from edge_detector.settings import PACKAGED_MODEL
+from edge_detector.vision.arrays import Picture
 from maskwatch_proto.alert import ClockQuality, Label
 from maskwatch_runtime.outbox.outbox import Outbox
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from edge_detector.manifest import ClassifierManifest, Manifest
-from edge_detector.model import Model
+from edge_detector.vision.manifest import ClassifierManifest, Manifest
+from edge_detector.vision.model import Model
 from maskwatch_runtime.testing import FakeClock
 
 SIZE_PX, STRIDES = 64, (8, 16)

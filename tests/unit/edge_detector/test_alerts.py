@@ -8,7 +8,7 @@ import pytest
 from edge_detector import alerts
 from edge_detector.alerts import Composer, Identity
 from edge_detector.evidence import Evidence
-from edge_detector.policy import Violation
+from edge_detector.people.policy import Violation
 from hypothesis import given
 from hypothesis import strategies as st
 from maskwatch_proto import contract

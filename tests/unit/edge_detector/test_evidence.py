@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 from edge_detector import evidence
-from edge_detector.arrays import Picture
+from edge_detector.vision.arrays import Picture
 from hypothesis import given
 from hypothesis import strategies as st
 from maskwatch_proto.alert import Label

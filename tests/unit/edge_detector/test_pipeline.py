@@ -4,13 +4,13 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from edge_detector import policy, tracker
 from edge_detector.alerts import Composer, Identity
-from edge_detector.camera import Frame
-from edge_detector.detector import Detector
 from edge_detector.metrics import Metrics
-from edge_detector.model import Model
+from edge_detector.people import policy, tracker
 from edge_detector.pipeline import Pipeline, Rules
+from edge_detector.sources.files import Frame
+from edge_detector.vision.detector import Detector
+from edge_detector.vision.model import Model
 from maskwatch_proto.alert import Alert, ClockQuality, Device, Label, Location
 from maskwatch_proto.alert import Model as WireModel
 from prometheus_client import CollectorRegistry

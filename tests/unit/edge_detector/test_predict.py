@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 from edge_detector import predict
-from edge_detector.detector import Detector
-from edge_detector.model import Model
 from edge_detector.settings import PACKAGED_MODEL
+from edge_detector.vision.detector import Detector
+from edge_detector.vision.model import Model
 from maskwatch_runtime.errors import Misconfigured
 
 

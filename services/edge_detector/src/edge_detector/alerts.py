@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from maskwatch_proto.alert import Alert, ClockQuality, Device, FaceBox, Image, Location, Model
 
 from edge_detector.evidence import FORMAT, Evidence
-from edge_detector.policy import Violation
+from edge_detector.people.policy import Violation
 
 # Before this software was written: the clock of a device without a battery begins in 1970.
 _EARLIEST = datetime(2024, 1, 1, tzinfo=UTC)

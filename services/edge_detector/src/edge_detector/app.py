@@ -15,16 +15,18 @@ from maskwatch_runtime.health import Health, Progress
 from maskwatch_runtime.lifecycle import supervise
 from prometheus_client import CollectorRegistry
 
-from edge_detector import alerts, camera, classifier, live, model
-from edge_detector.camera import FileOptions, Pace, Source
-from edge_detector.classifier import Classifier
-from edge_detector.detector import Detector
-from edge_detector.manifest import ClassifierManifest, Manifest
+from edge_detector import alerts
 from edge_detector.metrics import Metrics
-from edge_detector.model import Model
 from edge_detector.pipeline import Pipeline
 from edge_detector.settings import EdgeDetectorSettings
+from edge_detector.sources import files, usb
+from edge_detector.sources.files import FileOptions, Pace, Source
 from edge_detector.spool import Spool, Store
+from edge_detector.vision import classifier, model
+from edge_detector.vision.classifier import Classifier
+from edge_detector.vision.detector import Detector
+from edge_detector.vision.manifest import ClassifierManifest, Manifest
+from edge_detector.vision.model import Model
 
 _log = structlog.get_logger()
 
@@ -101,11 +103,11 @@ def _source(
 ) -> Source:
     index = settings.camera_index
     if index is not None:
-        return live.LiveSource(
-            lambda: live.open_camera(index),
+        return usb.LiveSource(
+            lambda: usb.open_camera(index),
             fps_max=settings.source_fps,
             pace=Pace(clock, is_kept=True),
-            observer=live.Observer(
+            observer=usb.Observer(
                 health, metrics.frames_overwritten.inc, metrics.camera_reconnects.inc
             ),
         )
@@ -114,7 +116,7 @@ def _source(
         fps=settings.source_fps,
         is_looped=settings.source_loop,
     )
-    return camera.open_files(
+    return files.open_files(
         settings.source_path,
         options,
         pace=Pace(clock, is_kept=settings.source_paced),

@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 from maskwatch_runtime.errors import Misconfigured
 
-from edge_detector import camera, classifier, model
-from edge_detector import manifest as manifests
-from edge_detector.arrays import Picture
-from edge_detector.camera import UnreadablePicture
-from edge_detector.classifier import Classifier
-from edge_detector.detector import Detector
-from edge_detector.model import Model
+from edge_detector.sources import files
+from edge_detector.sources.files import UnreadablePicture
+from edge_detector.vision import classifier, model
+from edge_detector.vision import manifest as manifests
+from edge_detector.vision.arrays import Picture
+from edge_detector.vision.classifier import Classifier
+from edge_detector.vision.detector import Detector
+from edge_detector.vision.model import Model
 
 _WARM_UP = 3
 _FACE_SHARE = 0.25  # of the frame's height: a person at a door
@@ -143,7 +144,7 @@ def _loaded(arguments: argparse.Namespace) -> tuple[list[Model], list[Classifier
 def _frame(path: Path | None) -> Picture:
     if path is not None:
         try:
-            return camera.read_picture(path)
+            return files.read_picture(path)
         except UnreadablePicture as error:
             raise Misconfigured(f"--image: {error}") from error
     # Shading with grain: what a camera sees of a wall; the models' time hardly depends on it.

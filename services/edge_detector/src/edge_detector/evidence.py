@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from maskwatch_proto.alert import Label
 
-from edge_detector.arrays import Floats, Picture
+from edge_detector.vision.arrays import Floats, Picture
 
 FORMAT = "jpg"
 WIDTH_PX_MAX = 960

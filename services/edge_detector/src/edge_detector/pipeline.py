@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 
 from maskwatch_proto.alert import Alert
 
-from edge_detector import evidence, policy, tracker
+from edge_detector import evidence
 from edge_detector.alerts import Composer
-from edge_detector.camera import Frame
-from edge_detector.detector import Detector
-from edge_detector.faces import Faces
 from edge_detector.metrics import Metrics
+from edge_detector.people import policy, tracker
+from edge_detector.sources.files import Frame
+from edge_detector.vision.detector import Detector
+from edge_detector.vision.faces import Faces
 
 
 @dataclass(frozen=True, slots=True)

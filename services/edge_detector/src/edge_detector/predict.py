@@ -9,10 +9,11 @@ from typing import Any, TextIO
 
 from maskwatch_runtime.errors import Misconfigured
 
-from edge_detector import camera, classifier, model
-from edge_detector.camera import UnreadablePicture
-from edge_detector.detector import Detector
-from edge_detector.faces import Faces
+from edge_detector.sources import files
+from edge_detector.sources.files import UnreadablePicture
+from edge_detector.vision import classifier, model
+from edge_detector.vision.detector import Detector
+from edge_detector.vision.faces import Faces
 
 
 def add_arguments(
@@ -84,7 +85,7 @@ def _write(detector: Detector, named: Iterable[tuple[str, Path]], out: TextIO) -
     read = 0
     for name, path in named:
         try:
-            faces = detector.detect(camera.read_picture(path))
+            faces = detector.detect(files.read_picture(path))
         except UnreadablePicture as error:
             print(f"skipped: {error}", file=sys.stderr)  # noqa: T201 - as above
             continue
@@ -99,7 +100,7 @@ def _named(given: Iterable[Path], root: Path | None) -> Iterator[tuple[str, Path
         if not path.exists():
             raise Misconfigured(f"--images: {path} does not exist")
         folder = path if path.is_dir() else None
-        pictures = [path] if folder is None else camera.pictures_in(folder)
+        pictures = [path] if folder is None else files.pictures_in(folder)
         if not pictures:
             raise Misconfigured(f"--images: the folder {path} holds no picture")
         for picture in pictures:

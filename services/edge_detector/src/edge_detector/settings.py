@@ -6,8 +6,9 @@ from maskwatch_proto.alert import Label
 from maskwatch_runtime.settings import ServiceSettings
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from edge_detector import pipeline, policy, tracker
-from edge_detector.inference import Runtime
+from edge_detector import pipeline
+from edge_detector.people import policy, tracker
+from edge_detector.vision.inference import Runtime
 
 MODELS = Path(__file__).parent / "models"
 PACKAGED_MODEL = MODELS / "maskwatch-face-mask-320.json"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from maskwatch_proto.alert import Label
 
-from edge_detector.arrays import Flags, Floats
+from edge_detector.vision.arrays import Flags, Floats
 
 
 @dataclass(frozen=True, slots=True)

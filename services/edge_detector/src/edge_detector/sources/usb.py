@@ -11,8 +11,8 @@ import structlog
 from maskwatch_runtime.health import Health
 from maskwatch_runtime.retry import Backoff
 
-from edge_detector.arrays import Picture
-from edge_detector.camera import Frame, Pace, Stop
+from edge_detector.sources.files import Frame, Pace, Stop
+from edge_detector.vision.arrays import Picture
 
 _log = structlog.get_logger()
 _BACKOFF_CAP_S = 60.0

@@ -7,14 +7,14 @@ from typing import Any, Literal
 import numpy.typing as npt
 from maskwatch_runtime.errors import Misconfigured
 
-from edge_detector import inference
-from edge_detector import manifest as manifests
-from edge_detector.arrays import Floats, Integers
-from edge_detector.boxes import Grid, grid
-from edge_detector.inference import Interpreter, Port, Runtime
-from edge_detector.letterbox import Letterbox
-from edge_detector.manifest import Manifest
-from edge_detector.quantisation import Quantisation
+from edge_detector.vision import inference
+from edge_detector.vision import manifest as manifests
+from edge_detector.vision.arrays import Floats, Integers
+from edge_detector.vision.boxes import Grid, grid
+from edge_detector.vision.inference import Interpreter, Port, Runtime
+from edge_detector.vision.letterbox import Letterbox
+from edge_detector.vision.manifest import Manifest
+from edge_detector.vision.quantisation import Quantisation
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from edge_detector.arrays import Picture
-from edge_detector.letterbox import Letterbox
-from edge_detector.quantisation import FLOAT, Quantisation
+from edge_detector.vision.arrays import Picture
+from edge_detector.vision.letterbox import Letterbox
+from edge_detector.vision.quantisation import FLOAT, Quantisation
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_detector.arrays import Floats, Picture
+from edge_detector.vision.arrays import Floats, Picture
 
 
 @dataclass(frozen=True, slots=True)

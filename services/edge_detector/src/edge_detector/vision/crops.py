@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from edge_detector.arrays import Floats, Picture
+from edge_detector.vision.arrays import Floats, Picture
 
 _FILL = 114  # beyond the frame; what the classifiers were trained with
 

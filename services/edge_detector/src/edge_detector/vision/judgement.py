@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from maskwatch_proto.alert import Label
 
-from edge_detector.arrays import Flags, Floats
-from edge_detector.faces import Faces
-from edge_detector.manifest import NO_FACE, ClassifierManifest
+from edge_detector.vision.arrays import Flags, Floats
+from edge_detector.vision.faces import Faces
+from edge_detector.vision.manifest import NO_FACE, ClassifierManifest
 
 
 @dataclass(frozen=True, slots=True)

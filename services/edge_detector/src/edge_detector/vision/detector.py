@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from edge_detector import boxes, judgement
-from edge_detector.arrays import Picture
-from edge_detector.classifier import Classifier
-from edge_detector.faces import Faces
-from edge_detector.judgement import Answers
-from edge_detector.model import Model, Outputs
+from edge_detector.vision import boxes, judgement
+from edge_detector.vision.arrays import Picture
+from edge_detector.vision.classifier import Classifier
+from edge_detector.vision.faces import Faces
+from edge_detector.vision.judgement import Answers
+from edge_detector.vision.model import Model, Outputs
 
 # A crowd on one picture; more cells than this are noise, and cost time.
 _CELLS_MAX = 600

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge_detector.arrays import Floats
-from edge_detector.boxes import iou
+from edge_detector.vision.arrays import Floats
+from edge_detector.vision.boxes import iou
 
 Box = tuple[float, float, float, float]
 

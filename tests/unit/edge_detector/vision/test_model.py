@@ -6,10 +6,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pytest
-from edge_detector import model as models
-from edge_detector.inference import Interpreter
-from edge_detector.manifest import Manifest
-from edge_detector.model import Model
+from edge_detector.vision import model as models
+from edge_detector.vision.inference import Interpreter
+from edge_detector.vision.manifest import Manifest
+from edge_detector.vision.model import Model
 from maskwatch_runtime.errors import Misconfigured
 
 Answers = Callable[[], list[npt.NDArray[Any]]]

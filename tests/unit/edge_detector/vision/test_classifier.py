@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from edge_detector.classifier import Classifier
-from edge_detector.detector import Detector
-from edge_detector.manifest import ClassifierManifest
-from edge_detector.model import Model
+from edge_detector.vision.classifier import Classifier
+from edge_detector.vision.detector import Detector
+from edge_detector.vision.manifest import ClassifierManifest
+from edge_detector.vision.model import Model
 from maskwatch_runtime.errors import Misconfigured
 
 Classifies = Callable[..., ClassifierManifest]

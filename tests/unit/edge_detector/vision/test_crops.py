@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from edge_detector import crops
-from edge_detector.arrays import Picture
-from edge_detector.crops import Square
+from edge_detector.vision import crops
+from edge_detector.vision.arrays import Picture
+from edge_detector.vision.crops import Square
 from hypothesis import given
 from hypothesis import strategies as st
 from maskwatch_training.classifier import crops as trained

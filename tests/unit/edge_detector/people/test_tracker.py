@@ -2,9 +2,9 @@ import itertools
 
 import numpy as np
 import pytest
-from edge_detector import tracker
-from edge_detector.arrays import Floats
-from edge_detector.tracker import Rules, Track, Tracks
+from edge_detector.people import tracker
+from edge_detector.people.tracker import Rules, Track, Tracks
+from edge_detector.vision.arrays import Floats
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from edge_detector import boxes
-from edge_detector.arrays import Floats
+from edge_detector.vision import boxes
+from edge_detector.vision.arrays import Floats
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 from maskwatch_runtime.errors import Misconfigured
 
-from edge_detector import crops, inference
-from edge_detector import manifest as manifests
-from edge_detector.arrays import Floats, Picture
-from edge_detector.inference import Interpreter, Port, Runtime
-from edge_detector.manifest import ClassifierManifest
-from edge_detector.quantisation import PixelCode
+from edge_detector.vision import crops, inference
+from edge_detector.vision import manifest as manifests
+from edge_detector.vision.arrays import Floats, Picture
+from edge_detector.vision.inference import Interpreter, Port, Runtime
+from edge_detector.vision.manifest import ClassifierManifest
+from edge_detector.vision.quantisation import PixelCode
 
 # A quantised input may miss black and white by so much of its range: calibration rounds.
 _RANGE_SLACK = 0.05

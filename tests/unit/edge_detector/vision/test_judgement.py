@@ -2,11 +2,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from edge_detector import judgement
-from edge_detector.arrays import Floats
-from edge_detector.faces import Faces
-from edge_detector.judgement import Answers, Opinions
-from edge_detector.manifest import ClassifierManifest
+from edge_detector.vision import judgement
+from edge_detector.vision.arrays import Floats
+from edge_detector.vision.faces import Faces
+from edge_detector.vision.judgement import Answers, Opinions
+from edge_detector.vision.manifest import ClassifierManifest
 from hypothesis import given
 from hypothesis import strategies as st
 from maskwatch_proto.alert import Label

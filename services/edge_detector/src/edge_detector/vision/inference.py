@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from maskwatch_runtime.errors import Misconfigured
 
-from edge_detector.quantisation import Quantisation
+from edge_detector.vision.quantisation import Quantisation
 
 Runtime = Literal["litert", "tflite-runtime"]
 # Module and distribution, in the order in which they are tried.

@@ -8,8 +8,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 import pytest
-from edge_detector import camera
-from edge_detector.camera import FileOptions, Frame, Pace, Source, UnreadablePicture
+from edge_detector.sources import files
+from edge_detector.sources.files import FileOptions, Frame, Pace, Source, UnreadablePicture
 from maskwatch_runtime.errors import Misconfigured
 from maskwatch_runtime.testing import FakeClock
 
@@ -47,7 +47,7 @@ def open_(clock: FakeClock, unreadable: Unreadable) -> Open:
     def open_files(
         path: Path, *, scenes: bool = True, loop: bool = False, paced: bool = True
     ) -> Source:
-        return camera.open_files(
+        return files.open_files(
             path,
             FileOptions(pictures_are_scenes=scenes, fps=_FPS, is_looped=loop),
             pace=Pace(clock, is_kept=paced),
@@ -135,14 +135,14 @@ def test_file_far_too_large_for_a_picture_is_not_decoded(tmp_path: Path) -> None
         file.truncate(100 * 1024 * 1024)
 
     with pytest.raises(UnreadablePicture, match=r"a\.jpg has 104857600 bytes"):
-        camera.read_picture(path)
+        files.read_picture(path)
 
 
 def test_grey_and_transparent_pictures_become_colour(tmp_path: Path) -> None:
     for name, shape in (("grey.png", (5, 6)), ("alpha.png", (5, 6, 4))):
         cv2.imwrite(str(tmp_path / name), np.zeros(shape, np.uint8))
 
-        assert camera.read_picture(tmp_path / name).shape == (5, 6, 3)
+        assert files.read_picture(tmp_path / name).shape == (5, 6, 3)
 
 
 def test_video_gives_every_frame_at_its_own_rate(

@@ -1,6 +1,6 @@
 import pytest
-from edge_detector import policy
-from edge_detector.policy import Episode, Judgement, Rules
+from edge_detector.people import policy
+from edge_detector.people.policy import Episode, Judgement, Rules
 from hypothesis import given
 from hypothesis import strategies as st
 from maskwatch_proto.alert import Label

@@ -12,7 +12,7 @@ import structlog
 from maskwatch_runtime.clock import Clock
 from maskwatch_runtime.errors import Misconfigured
 
-from edge_detector.arrays import Picture
+from edge_detector.vision.arrays import Picture
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _VIDEO_FPS_DEFAULT = 25.0

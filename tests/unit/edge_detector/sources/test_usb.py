@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edge_detector.camera import Frame, Pace
-from edge_detector.live import CameraAway, Capture, LiveSource, Observer, open_camera
+from edge_detector.sources.files import Frame, Pace
+from edge_detector.sources.usb import CameraAway, Capture, LiveSource, Observer, open_camera
 from maskwatch_runtime.clock import SystemClock
 from maskwatch_runtime.health import Health
 from maskwatch_runtime.retry import Backoff

@@ -2,10 +2,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from edge_detector.arrays import Picture
-from edge_detector.detector import Detector
-from edge_detector.judgement import judge
-from edge_detector.model import Model
+from edge_detector.vision.arrays import Picture
+from edge_detector.vision.detector import Detector
+from edge_detector.vision.judgement import judge
+from edge_detector.vision.model import Model
 from hypothesis import given
 from hypothesis import strategies as st
 from maskwatch_proto.alert import Label

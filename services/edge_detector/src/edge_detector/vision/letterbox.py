@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge_detector.arrays import Picture
-from edge_detector.quantisation import FLOAT, PixelCode, Quantisation
+from edge_detector.vision.arrays import Picture
+from edge_detector.vision.quantisation import FLOAT, PixelCode, Quantisation
 
 
 class Letterbox:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edge_detector import manifest as manifests
-from edge_detector.manifest import ClassifierManifest, Manifest
 from edge_detector.settings import PACKAGED_MODEL
+from edge_detector.vision import manifest as manifests
+from edge_detector.vision.manifest import ClassifierManifest, Manifest
 from maskwatch_runtime.errors import Misconfigured
 
 

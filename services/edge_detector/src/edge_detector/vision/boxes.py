@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_detector.arrays import Floats, Integers
+from edge_detector.vision.arrays import Floats, Integers
 
 
 @dataclass(frozen=True, slots=True)

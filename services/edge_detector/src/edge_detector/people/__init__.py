@@ -1,0 +1,1 @@
+"""Who is in view, and what is to be said about them."""

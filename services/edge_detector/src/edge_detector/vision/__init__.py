@@ -1,0 +1,1 @@
+"""Models and what they see: faces in a frame, and what each wears."""
