@@ -26,12 +26,14 @@ class ClockQuality(StrEnum):
     UNCERTAIN = "uncertain"
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """A model that never changes once it is made."""
+
     # Floats on the wire are 32 bits wide: NaN and infinity are legal there and senseless here.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Device(_Frozen):
+class Device(Frozen):
     """The device that made the alert; `enrolled_on` is free text, as in the original programs."""
 
     type: str = Text
@@ -39,14 +41,14 @@ class Device(_Frozen):
     enrolled_on: str = Text
 
 
-class Location(_Frozen):
+class Location(Frozen):
     """Degrees, WGS 84; (0, 0) is what a device without a position says."""
 
     longitude: float = Field(default=0.0, ge=-180, le=180)
     latitude: float = Field(default=0.0, ge=-90, le=90)
 
 
-class Model(_Frozen):
+class Model(Frozen):
     """A model that took part; `threshold` is the score in [0, 1] from which it speaks."""
 
     name: str = Text
@@ -54,7 +56,7 @@ class Model(_Frozen):
     threshold: float = Field(default=0.0, ge=0, le=1)
 
 
-class Image(_Frozen):
+class Image(Frozen):
     """The evidence: an encoded picture. Empty `data` means that none was kept; sizes in pixels."""
 
     format: str = Field(default="", max_length=16, pattern=r"^[A-Za-z0-9.+-]*$")
@@ -63,7 +65,7 @@ class Image(_Frozen):
     data: bytes = Field(default=b"", repr=False)
 
 
-class FaceBox(_Frozen):
+class FaceBox(Frozen):
     """Corners in pixels of the image, continuous, origin at the top left."""
 
     left: float
@@ -72,7 +74,7 @@ class FaceBox(_Frozen):
     bottom: float
 
 
-class Alert(_Frozen):
+class Alert(Frozen):
     """One person who did not wear the mask as required.
 
     `event_id` is the key of the alert everywhere. `probability` is that of `label`, in [0, 1].
