@@ -10,14 +10,13 @@ from pathlib import Path
 import litert_torch
 import numpy as np
 import torch
-from ai_edge_quantizer import quantizer
 from ai_edge_quantizer import recipe as quantizer_recipe
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.qtyping import TFLOperationName
 from torch import Tensor, nn
 from torch.nn import functional
 
-from maskwatch_training import onnx, parity
+from maskwatch_training import int8, onnx, parity
 from maskwatch_training.arrays import Floats, Image
 from maskwatch_training.classifier import microcontroller, tflite
 from maskwatch_training.classifier.network import Classifier, Stem
@@ -29,7 +28,6 @@ FLOAT_TOLERANCE = 1e-3  # of a probability; folding, .tflite and .onnx only reor
 INT8_MEAN_TOLERANCE = 0.08  # of a probability, over all cuts and labels
 INT8_AGREEMENT = 0.95  # share of the clearly judged cuts whose likeliest label stays
 CLEAR_LEAD = 0.1  # of the likeliest label of the float file over the next: no tie
-_CALIBRATION_THREADS = 1
 # Input, scaling and the judgement itself stay float where the runtime mixes types.
 _FLOAT_OPERATIONS = (
     TFLOperationName.INPUT,
@@ -188,11 +186,7 @@ def to_int8(
         ]
     draft = path.with_suffix(".part.tflite")
     try:
-        worker = quantizer.Quantizer(str(float_path), rules)
-        samples = [{"args_0": _full_range(cut)[None].astype(np.float32)} for cut in cuts[0]]
-        ranges = worker.calibrate({"serving_default": samples}, num_threads=_CALIBRATION_THREADS)
-        worker.quantize(ranges).export_model(str(draft), overwrite=True)
-        draft.chmod(0o644)  # the quantiser writes it executable
+        int8.quantise(float_path, draft, [*cuts[0], _full_range(cuts[0][0])], rules)
         if whole:
             microcontroller.strip_names(draft)
         found = compare_int8(float_path, draft, cuts[1])
@@ -203,10 +197,7 @@ def to_int8(
 
 
 def _full_range(cut: Image) -> Image:
-    """Blacken one corner pixel and whiten another: the quantiser averages the ends of ranges.
-
-    Without them the input's range would end where an average cut does, and brighter pixels clip.
-    """
+    """Blacken one corner pixel and whiten another, as few cuts may hold neither."""
     marked = cut.copy()
     marked[0, 0], marked[-1, -1] = 0, 255
     return marked

@@ -13,7 +13,7 @@ from ai_edge_quantizer import recipe as quantizer_recipe
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.qtyping import TFLOperationName
 
-from maskwatch_training import onnx, parity
+from maskwatch_training import int8, onnx, parity
 from maskwatch_training.arrays import Floats, Image
 from maskwatch_training.detector.export import OUTPUTS, ChannelsFirst, ChannelsLast
 from maskwatch_training.detector.tflite import Model
@@ -29,7 +29,6 @@ INT8_SCORE_TOLERANCE = 0.05
 INT8_AGREEMENT = 0.95
 _FACE_FROM = 0.4
 
-_CALIBRATION_THREADS = 1
 # Scopes as the converter names them: modules of the pyramid and the heads, and the additions that
 # belong to no module. In int8 they cost another point and a half of AP50 and save little time.
 _PYRAMID_AND_HEADS = "_Separable_|Head_|Sequential_"
@@ -97,10 +96,7 @@ def halve(float_path: Path, path: Path, pictures: Sequence[Image]) -> float:
 
 def to_int8(float_path: Path, path: Path, ranges: Iterable[Image]) -> None:
     """Quantise the backbone, with pictures (S, S, 3) to take the ranges from."""
-    worker = quantizer.Quantizer(str(float_path), _int8_rules())
-    samples = [{"args_0": picture[None].astype(np.float32)} for picture in ranges]
-    found = worker.calibrate({"serving_default": samples}, num_threads=_CALIBRATION_THREADS)
-    worker.quantize(found).export_model(str(path), overwrite=True)
+    int8.quantise(float_path, path, ranges, _int8_rules())
 
 
 def check_int8(float_path: Path, path: Path, pictures: Sequence[Image]) -> dict[str, float]:
