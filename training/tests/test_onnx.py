@@ -39,6 +39,21 @@ def test_both_runtimes_give_what_the_module_gives(written: tuple[nn.Module, Path
     assert [p.name for p in path.parent.iterdir()] == ["two.onnx"]
 
 
+def test_halved_weights_take_half_the_room_and_say_nearly_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    module = nn.Sequential(nn.Conv2d(3, 64, 3), nn.ReLU(), nn.Conv2d(64, 64, 3)).eval()
+    path, samples = tmp_path / "wide.onnx", [torch.rand(1, 3, 16, 16)]
+    onnx.write(module, samples[0], path, outputs=["features"])
+    size_bytes = path.stat().st_size
+
+    onnx.halve(path)
+
+    assert path.stat().st_size < 0.6 * size_bytes
+    gaps = onnx.compare(module, samples, path, outputs=["features"], tolerance=1e-2)
+    assert min(gaps.values()) > 0  # the weights did change
+    assert [p.name for p in tmp_path.iterdir()] == ["wide.onnx"]
+
+
 def test_other_outputs_are_refused_with_the_runtimes_name(
     written: tuple[nn.Module, Path],
 ) -> None:
