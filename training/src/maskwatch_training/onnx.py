@@ -79,6 +79,7 @@ def halve(path: Path) -> None:
     Both runtimes fold the casts when they load the file, and compute in float32 all the same.
     """
     model = onnx.load(str(path))
+    _forget_origin(model)
     graph = model.graph
     casts = []
     for weights in list(graph.initializer):
@@ -99,6 +100,16 @@ def halve(path: Path) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _forget_origin(model: onnx.ModelProto) -> None:
+    """Take out what PyTorch notes beside each node: call stacks with paths of the machine."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for weights in graph.initializer:
+        del weights.metadata_props[:]
 
 
 def run_onnxruntime(path: Path, image: Floats) -> list[Floats]:
