@@ -1,7 +1,6 @@
 """Ranges hold everything that any picture causes."""
 
 import numpy as np
-
 from maskwatch_training import int8
 from maskwatch_training.int8 import Ranges
 

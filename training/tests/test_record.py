@@ -36,6 +36,19 @@ def test_record_says_what_was_done_with_what(tmp_path: Path) -> None:
     assert {"kwh", "co2_kg", "country", "note"} == set(entry["energy"])
 
 
+def test_files_of_one_name_are_all_in_the_record(tmp_path: Path) -> None:
+    files = [tmp_path / folder / "checkpoint.pt" for folder in ("a/run", "b/run", "c")]
+    for number, path in enumerate(files):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes([number]))
+    other = tmp_path / "c" / "own.jsonl"
+    with record.recording(record.Job("step", tmp_path / "out", data=[*files, other, files[0]])):
+        pass
+    data = _read(tmp_path / "out", "step")["data"]
+    names = ["a/run/checkpoint.pt", "b/run/checkpoint.pt", "c/checkpoint.pt"]
+    assert data == dict(zip(names, map(record.digest, files), strict=True)) | {"own.jsonl": None}
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from maskwatch_training import drafts
+
 State = dict[str, Tensor]
+_REASON_CHARACTERS = 160  # PyTorch lists every layer
 
 
 class CheckpointUnreadable(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
     """A checkpoint file is missing, damaged or of another program."""
+
+
+class CheckpointUnfit(ValueError):  # noqa: N818 - as above
+    """A checkpoint is of another network than the recipe's; the message says what differs."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +40,15 @@ class Checkpoint:
 
 
 def write(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint; an interruption or a full disk leaves the former one in place."""
-    draft = path.with_suffix(".part")
-    try:
-        torch.save(asdict(checkpoint), draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    """Write a checkpoint; an interruption or a full disk leaves the former one in place.
+
+    Raises:
+        DiskFull: There was no room.
+    """
+    content = io.BytesIO()  # written to a file, PyTorch hides why that failed
+    torch.save(asdict(checkpoint), content)
+    with drafts.file(path) as draft:
+        draft.write_bytes(content.getbuffer())
 
 
 def read(path: Path) -> Checkpoint:
@@ -49,3 +61,17 @@ def read(path: Path) -> Checkpoint:
         return Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError) as error:
         raise CheckpointUnreadable(f"{path}: {error}") from error
+
+
+@contextmanager
+def loading(path: Path) -> Iterator[None]:
+    """Name the file in what is wrong with its weights.
+
+    Raises:
+        CheckpointUnfit: The body could not put them into a network.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError, KeyError) as error:
+        why = " ".join(str(error).split())[:_REASON_CHARACTERS]
+        raise CheckpointUnfit(f"{path}: is not of this recipe's network: {why}") from error

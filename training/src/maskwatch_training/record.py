@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from maskwatch_training import energy
+from maskwatch_training import drafts, energy
 
 _PACKAGES = (
     "maskwatch-training",
@@ -68,13 +68,27 @@ def recording(job: Job) -> Iterator[dict[str, Any]]:
                 "seconds": round(time.monotonic() - begin, 1),
                 "seed": job.seed,
                 "settings": dict(job.settings),
-                "data": {path.name: digest_if_there(path) for path in job.data},
+                "data": {name: digest_if_there(path) for name, path in named(job.data).items()},
                 "versions": versions(),
                 "machine": platform.platform(),
                 "energy": spent.as_mapping(),
                 "results": results,
             }
             write_json(job.folder / f"record-{job.step}.json", entry)
+
+
+def named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Name files by the end of their path, with as many folders as tell those of one name apart."""
+    different = list(dict.fromkeys(path.resolve() for path in paths))
+    return {_shortest(path, different): path for path in different}
+
+
+def _shortest(path: Path, among: Sequence[Path]) -> str:
+    for length in range(1, len(path.parts)):
+        end = path.parts[-length:]
+        if sum(other.parts[-length:] == end for other in among) == 1:
+            return "/".join(end)
+    return str(path)
 
 
 def digest(path: Path) -> str:
@@ -101,9 +115,5 @@ def versions() -> dict[str, str]:
 
 def write_json(path: Path, entry: Mapping[str, Any]) -> None:
     """Write a file whole or not at all."""
-    draft = path.with_suffix(".part")
-    try:
+    with drafts.file(path) as draft:
         draft.write_text(json.dumps(entry, indent=2, default=str) + "\n", encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
+from maskwatch_training import recipes
 
 DETECTOR = "face_mask_detector"
 CLASSIFIER = "mask_classifier"
@@ -19,15 +19,10 @@ def of(recipe: Path) -> str:
     """Give the task of a recipe file; one without the field is a detector's.
 
     Raises:
-        UnknownTask: The file is no YAML mapping, or its task is none of ours.
+        InvalidRecipe: The file is no YAML mapping.
+        UnknownTask: Its task is none of ours.
     """
-    try:
-        entry = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UnknownTask(f"{recipe}: {error}") from error
-    if not isinstance(entry, dict):
-        raise UnknownTask(f"{recipe}: no mapping of fields")
-    task = str(entry.get("task", DETECTOR))
+    task = str(recipes.entries(recipe).get("task", DETECTOR))
     if task not in _TASKS:
         raise UnknownTask(f"{recipe}: task: is {task!r}, not one of {', '.join(_TASKS)}")
     return task

@@ -11,8 +11,6 @@ from maskwatch_training.capture.store import Store
 from maskwatch_training.capture.testing import store_in
 from matplotlib import cbook
 
-_MODELS = Path(__file__).parents[3] / "services/edge_detector/src/edge_detector/models"
-
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
@@ -35,8 +33,8 @@ def portrait(portrait_path: Path) -> Image:
 
 
 @pytest.fixture(scope="session")
-def finder() -> Finder:
-    return Finder(_MODELS / "maskwatch-face-mask-320.tflite", score_min=0.4)
+def finder(detector_path: Path) -> Finder:
+    return Finder(detector_path, score_min=0.4)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from maskwatch_training.capture.session import Face
 from maskwatch_training.capture.store import AlreadySaved, SetInUse, Store
 from maskwatch_training.capture.testing import frame, store_in
-from maskwatch_training.datasets.photos import InvalidAnnotation
+from maskwatch_training.datasets.labelled import InvalidAnnotation
 
 FACE = Face((1.04, 2.0, 30.0, 40.0), "mask", 0.9, ((5.0, 6.0),))
 

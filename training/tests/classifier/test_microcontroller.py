@@ -10,7 +10,6 @@ from maskwatch_training.classifier.microcontroller import UnfitForMicrocontrolle
 
 _ROOT = Path(__file__).parents[3]
 _SHIPPED = _ROOT / "training" / "models" / "microcontroller"
-_DETECTOR = _ROOT / "services/edge_detector/src/edge_detector/models/maskwatch-face-mask-320.tflite"
 
 
 @pytest.fixture
@@ -56,9 +55,9 @@ def test_operator_that_a_microcontroller_lacks_is_named(shipped: Path, tmp_path:
         microcontroller.check(odd)
 
 
-def test_large_model_is_refused_with_its_size() -> None:
+def test_large_model_is_refused_with_its_size(detector_path: Path) -> None:
     with pytest.raises(UnfitForMicrocontroller, match="bytes, at most 220000"):
-        microcontroller.check(_DETECTOR)
+        microcontroller.check(detector_path)
 
 
 def test_written_array_is_valid_for_any_length(tmp_path: Path) -> None:

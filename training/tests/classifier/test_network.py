@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from maskwatch_training.classifier import calibration, export, network
+from maskwatch_training import calibration
+from maskwatch_training.classifier import export, network
 from maskwatch_training.classifier.export import Adjustment, ChannelsLast, Deployed
 from maskwatch_training.classifier.network import Classifier
 from maskwatch_training.classifier.recipe import Recipe

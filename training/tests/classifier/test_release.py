@@ -13,6 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.tools import flatbuffer_utils
 from maskwatch_training import checkpoint, cli, onnx
 from maskwatch_training.classifier import export, microcontroller, network, recipe, tflite, train
+from maskwatch_training.fitting.job import Job
 from maskwatch_training.parity import OutputsDiffer
 
 _NETWORKS = {
@@ -42,7 +43,7 @@ def recipe_path(kind: str, write_recipe: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def run(recipe_path: Path, data_folder: Path, tmp_path: Path, ticking: Callable[[], float]) -> Path:
-    job = train.Job(data_folder, tmp_path / "run")
+    job = Job(data_folder, tmp_path / "run")
     train.train(recipe.read(recipe_path), job, clock=ticking)
     return job.checkpoint_path
 

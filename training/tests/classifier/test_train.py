@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 import torch
 from maskwatch_training import checkpoint, cli
-from maskwatch_training.classifier import network, recipe, stock, train
+from maskwatch_training.classifier import network, stock, train
+from maskwatch_training.classifier.network import Classifier
 from maskwatch_training.classifier.recipe import Recipe
-from maskwatch_training.classifier.train import Batch, Job, Run
+from maskwatch_training.classifier.train import Batch, Learner
+from maskwatch_training.datasets import holdout
 from maskwatch_training.detector.network import Detector
 from maskwatch_training.detector.tflite import Model
+from maskwatch_training.fitting.job import Job
+from maskwatch_training.fitting.run import Run
+
+
+def _run(recipe: Recipe) -> Run[Classifier, Batch]:
+    return Run(Learner(recipe))
 
 
 def _batch() -> Batch:
@@ -23,13 +31,13 @@ def _batch() -> Batch:
 
 def test_loss_falls_while_one_batch_is_learnt(plan: Recipe) -> None:
     torch.manual_seed(0)
-    run = Run(plan)
-    totals = [run.learn(_batch()) for _ in range(25)]
+    run = _run(plan)
+    totals = [run.learn(_batch())["loss"] for _ in range(25)]
     assert np.mean(totals[-3:]) < 0.7 * np.mean(totals[:3])
 
 
 def test_frozen_layers_keep_their_weights(plan: Recipe) -> None:
-    run = Run(plan)
+    run = _run(plan)
     before = {name: value.clone() for name, value in run.network.state_dict().items()}
     run.learn(_batch())
     run.learn(_batch())
@@ -42,17 +50,17 @@ def test_frozen_layers_keep_their_weights(plan: Recipe) -> None:
 def test_run_goes_on_from_its_checkpoint(small_plan: Recipe, tmp_path: Path) -> None:
     batch = _batch()
     batch = Batch(batch.images, batch.labels % 3)
-    run = Run(small_plan)
+    run = _run(small_plan)
     run.learn(batch)
     run.elapsed_s = 90.0
     checkpoint.write(run.snapshot(), tmp_path / "checkpoint.pt")
-    other = Run(small_plan)
+    other = _run(small_plan)
     other.restore(checkpoint.read(tmp_path / "checkpoint.pt"))
     assert (other.step, other.elapsed_s) == (1, 90.0)
     losses = []
     for one in (run, other):
         torch.manual_seed(3)  # of the dropout
-        losses.append(one.learn(batch))
+        losses.append(one.learn(batch)["loss"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
@@ -68,27 +76,45 @@ def test_training_ends_with_its_time_and_leaves_checkpoint_and_record(
     assert entry["outcome"] == "finished"
     assert entry["results"]["steps"] == 6
     assert list(entry["data"]) == ["drawn.jsonl", small_plan.detector.name]
+    assert all(entry["data"].values())
+    assert entry["settings"]["held_back"] == "by the recipe's shares"
     longer = plan.model_copy(update={"minutes": 0.15})
     train.train(longer, job, clock=ticking)
     assert checkpoint.read(job.checkpoint_path).step == 9
 
 
-def test_run_can_begin_with_another_runs_weights(small_plan: Recipe, plan: Recipe) -> None:
-    first, second = Run(small_plan), Run(small_plan)
-    second.begin_with(first.snapshot())
+def test_run_can_begin_with_another_runs_weights(
+    small_plan: Recipe, plan: Recipe, tmp_path: Path
+) -> None:
+    first, second = _run(small_plan), _run(small_plan)
+    checkpoint.write(first.snapshot(), tmp_path / "first.pt")
+    second.begin(tmp_path / "first.pt")
     assert all(torch.equal(value, second.averaged[name]) for name, value in first.averaged.items())
     with pytest.raises(network.UnfitStart, match="no weights that fit"):
-        network.begin_with(Run(plan).network, {"other": torch.zeros(1)})
+        network.begin_with(_run(plan).network, {"other": torch.zeros(1)})
 
 
 def test_run_can_begin_with_a_detectors_backbone(plan: Recipe) -> None:
     finder = Detector().state_dict()
-    run = Run(plan)
+    run = _run(plan)
     taken = network.begin_with(run.network, finder)
     assert taken > 100
     own = run.network.state_dict()
     assert torch.equal(own["features.0.conv.weight"], finder["backbone.stem.weight"])
     assert torch.equal(own["features.9.project.gain"], finder["backbone.blocks.8.project.gain"])
+
+
+def test_layers_without_pretrained_weights_learn_at_the_heads_rate(
+    plan: Recipe, small_plan: Recipe
+) -> None:
+    built = network.build(plan)
+    last = f"features.{len(built.features) - 1}"
+    for name, _ in built.named_parameters():
+        is_fresh = name.startswith((f"{last}.", "last."))
+        assert Learner(plan).is_backbone(built, name) is not is_fresh, name
+    small = network.build(small_plan)  # from random weights: nothing is pretrained
+    names = [name for name, _ in small.named_parameters()]
+    assert not any(Learner(small_plan).is_backbone(small, name) for name in names)
 
 
 def test_what_is_left_out_is_counted(
@@ -97,8 +123,7 @@ def test_what_is_left_out_is_counted(
     detector: Model,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    training, held_back = stock.split(data_folder, small_plan)
-    assert {photo.group for photo in training}.isdisjoint(photo.group for photo in held_back)
+    training = holdout.read(data_folder, small_plan).training
     with caplog.at_level(logging.INFO):
         pools = stock.gather(training, small_plan, detector)
     bad = sum(int((photo.labels == 2).sum()) for photo in training)
@@ -110,9 +135,9 @@ def test_what_is_left_out_is_counted(
 def test_label_without_an_example_is_named(
     plan: Recipe, data_folder: Path, detector: Model
 ) -> None:
-    training, _ = stock.split(data_folder, plan)
+    training = holdout.read(data_folder, plan).training
     faceless = [photo for photo in training if not len(photo.labels)]
-    with pytest.raises(stock.NothingToLearn, match="mask"):
+    with pytest.raises(holdout.NothingToLearn, match="mask"):
         stock.gather(faceless, plan, detector)
 
 
@@ -138,4 +163,3 @@ def test_command_names_a_field_that_is_wrong(
     words = ["classifier", "--recipe", str(path), "--data", str(tmp_path), "--out", str(tmp_path)]
     assert cli.main(words) == 1
     assert "batch_size" in capsys.readouterr().err
-    assert recipe.InvalidRecipe.__name__ in recipe.__all__

@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from maskwatch_training import cli
 from maskwatch_training.commands import import_
@@ -19,16 +17,14 @@ from maskwatch_training.datasets import importers, photos
 CLASSES = ("with_mask", "without_mask", "mask_weared_incorrect")
 
 
-def _draw(path: Path, seed: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
-    cv2.imwrite(str(path), cv2.resize(coarse, (80, 60), interpolation=cv2.INTER_CUBIC))
+@pytest.fixture
+def folders(draw: Callable[..., Path]) -> Callable[..., Path]:
+    def write(root: Path, *, first: int, each: int, classes: tuple[str, ...] = CLASSES) -> Path:
+        for number in range(each * len(classes)):
+            draw(root / classes[number % len(classes)] / f"{number}.png", first + number)
+        return root
 
-
-def _folders(root: Path, *, first: int, each: int, classes: tuple[str, ...] = CLASSES) -> Path:
-    for number in range(each * len(classes)):
-        _draw(root / classes[number % len(classes)] / f"{number}.png", first + number)
-    return root
+    return write
 
 
 def _import(source: Path, out: Path, *more: str) -> int:
@@ -37,12 +33,12 @@ def _import(source: Path, out: Path, *more: str) -> int:
 
 
 def test_pictures_of_two_people_become_a_version(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, folders: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     ann, bob = tmp_path / "ann", tmp_path / "bob"
-    assert _import(_folders(tmp_path / "a", first=0, each=10), ann, "--licence", "CC0-1.0") == 0
+    assert _import(folders(tmp_path / "a", first=0, each=10), ann, "--licence", "CC0-1.0") == 0
     # Bob's first pictures are Ann's.
-    assert _import(_folders(tmp_path / "b", first=24, each=10), bob) == 0
+    assert _import(folders(tmp_path / "b", first=24, each=10), bob) == 0
     merged, parts, shelf = (str(tmp_path / name) for name in ("all", "parts", "shelf"))
     words = ["merge", "--in", str(ann), str(bob), "--out", merged, "--name", "all"]
     assert cli.main([*words, "--duplicates", "drop"]) == 0
@@ -66,9 +62,9 @@ def test_pictures_of_two_people_become_a_version(
 
 
 def test_unknown_class_ends_the_step_with_nothing_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, folders: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = _folders(tmp_path / "in", first=0, each=2, classes=("with_mask", "helmet"))
+    source = folders(tmp_path / "in", first=0, each=2, classes=("with_mask", "helmet"))
     assert _import(source, tmp_path / "out") == 1
     said = capsys.readouterr().err
     assert "helmet/1.png: class 'helmet' is unknown (2 times)" in said
@@ -85,10 +81,10 @@ def test_unknown_class_ends_the_step_with_nothing_written(
 
 
 def test_leak_exits_with_the_pairs_and_writes_no_split(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, draw: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(40):
-        _draw(tmp_path / "in" / CLASSES[number % 2] / f"{number}.png", number // 2)
+        draw(tmp_path / "in" / CLASSES[number % 2] / f"{number}.png", number // 2)
     assert _import(tmp_path / "in", tmp_path / "own") == 0
     words = ["split", "--in", str(tmp_path / "own"), "--out", str(tmp_path / "parts")]
     assert cli.main(words) == 1
@@ -146,8 +142,10 @@ def _start(
     )
 
 
-def test_full_disk_leaves_nothing_under_the_final_name(tmp_path: Path) -> None:
-    source = _folders(tmp_path / "in", first=0, each=10)
+def test_full_disk_leaves_nothing_under_the_final_name(
+    tmp_path: Path, folders: Callable[..., Path]
+) -> None:
+    source = folders(tmp_path / "in", first=0, each=10)
     with _start(source, tmp_path / "out", before=_limit_files_to_one_kib) as step:
         _, said = step.communicate(timeout=120)
     assert step.returncode == 1
@@ -155,8 +153,10 @@ def test_full_disk_leaves_nothing_under_the_final_name(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
-def test_killed_import_leaves_nothing_and_can_be_repeated(tmp_path: Path) -> None:
-    source = _folders(tmp_path / "in", first=0, each=200)
+def test_killed_import_leaves_nothing_and_can_be_repeated(
+    tmp_path: Path, folders: Callable[..., Path]
+) -> None:
+    source = folders(tmp_path / "in", first=0, each=200)
     draft = tmp_path / ".out.draft"
     with _start(source, tmp_path / "out") as step:
         deadline = time.monotonic() + 60

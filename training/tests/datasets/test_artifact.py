@@ -3,7 +3,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from maskwatch_training.datasets import artifact, drafts
+from maskwatch_training import drafts
+from maskwatch_training.datasets import artifact
 from maskwatch_training.datasets.artifact import InvalidArtifact
 
 WriteSet = Callable[..., Path]

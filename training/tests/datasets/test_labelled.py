@@ -121,3 +121,17 @@ def test_what_is_written_is_read(
     (back,) = labelled.read(path)
     assert back == entry
     assert back.as_mapping()["source"] == source
+
+
+@pytest.mark.parametrize("separator", ["\x85", "\u2028", "\u2029"])
+def test_line_separator_inside_a_text_ends_no_line(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "own.jsonl"
+    entries = [
+        Entry.model_validate_json(json.dumps(GOOD | {"file": name, "licence": f"a{separator}b"}))
+        for name in ("a.jpg", "b.jpg")
+    ]
+    labelled.write(path, entries)
+    assert separator in path.read_text(encoding="utf-8")  # as it stands, not escaped
+    assert labelled.read(path) == entries
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert labelled.read(path) == entries

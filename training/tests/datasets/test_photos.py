@@ -1,4 +1,4 @@
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -6,13 +6,16 @@ import cv2
 import numpy as np
 import pytest
 from maskwatch_training.datasets import photos as data
+from maskwatch_training.datasets.labelled import InvalidAnnotation
 
 
-def _folder(root: Path, *entries: dict[str, Any]) -> Path:
-    (root / "train").mkdir()
-    lines = "".join(json.dumps(entry) + "\n" for entry in entries)
-    (root / "train" / "own.jsonl").write_text(lines, encoding="utf-8")
-    return root
+@pytest.fixture
+def folder(tmp_path: Path, write_lines: Callable[..., Path]) -> Callable[..., Path]:
+    def write(*entries: dict[str, Any]) -> Path:
+        write_lines(tmp_path / "train" / "own.jsonl", *entries)
+        return tmp_path
+
+    return write
 
 
 def _entry(name: str, group: int, *boxes: list[float], label: str = "mask") -> dict[str, Any]:
@@ -27,8 +30,8 @@ def _entry(name: str, group: int, *boxes: list[float], label: str = "mask") -> d
     }
 
 
-def test_photo_without_faces_is_read(tmp_path: Path) -> None:
-    (photo,) = data.read(_folder(tmp_path, _entry("a.jpg", 1)), ["own"])
+def test_photo_without_faces_is_read(folder: Callable[..., Path]) -> None:
+    (photo,) = data.read(folder(_entry("a.jpg", 1)), ["own"])
     assert photo.boxes_px.shape == (0, 4)
 
 
@@ -37,19 +40,19 @@ def test_photo_without_faces_is_read(tmp_path: Path) -> None:
     [
         (_entry("a.jpg", 1, [0, 0, 5, 5], label="veil"), "own.jsonl:1"),
         (_entry("a.jpg", 1, [5, 5, 5, 9]), "no area"),
-        ({"file": "a.jpg"}, "boxes"),
+        ({"file": "a.jpg", "boxes": None}, "boxes"),
     ],
 )
 def test_line_that_cannot_be_used_is_named(
-    tmp_path: Path, entry: dict[str, Any], named: str
+    folder: Callable[..., Path], entry: dict[str, Any], named: str
 ) -> None:
-    with pytest.raises(data.InvalidAnnotation, match=named):
-        data.read(_folder(tmp_path, entry), ["own"])
+    with pytest.raises(InvalidAnnotation, match=named):
+        data.read(folder(entry), ["own"])
 
 
-def test_group_stays_on_one_side_and_the_split_repeats(tmp_path: Path) -> None:
+def test_group_stays_on_one_side_and_the_split_repeats(folder: Callable[..., Path]) -> None:
     entries = [_entry(f"{i}.jpg", i // 3, [1, 1, 6, 6]) for i in range(300)]
-    photos = data.read(_folder(tmp_path, *entries), ["own"])
+    photos = data.read(folder(*entries), ["own"])
     training, validation = data.split(photos, share=0.2, faceless_share=0.5, seed=7)
     assert {p.group for p in training}.isdisjoint({p.group for p in validation})
     assert len(training) + len(validation) == 300
@@ -58,8 +61,8 @@ def test_group_stays_on_one_side_and_the_split_repeats(tmp_path: Path) -> None:
     assert {p.file for p in again} == {p.file for p in training}
 
 
-def test_picture_of_another_size_is_refused(tmp_path: Path) -> None:
-    (photo,) = data.read(_folder(tmp_path, _entry("a.png", 1)), ["own"])
+def test_picture_of_another_size_is_refused(tmp_path: Path, folder: Callable[..., Path]) -> None:
+    (photo,) = data.read(folder(_entry("a.png", 1)), ["own"])
     with pytest.raises(data.PhotoUnreadable, match=r"a\.png"):
         data.decode(photo)
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((5, 5, 3), np.uint8))
@@ -67,8 +70,10 @@ def test_picture_of_another_size_is_refused(tmp_path: Path) -> None:
         data.decode(photo)
 
 
-def test_missing_and_broken_pictures_are_told_apart(tmp_path: Path) -> None:
-    (photo,) = data.read(_folder(tmp_path, _entry("a.png", 1)), ["own"])
+def test_missing_and_broken_pictures_are_told_apart(
+    tmp_path: Path, folder: Callable[..., Path]
+) -> None:
+    (photo,) = data.read(folder(_entry("a.png", 1)), ["own"])
     with pytest.raises(data.PhotoUnreadable, match=r"own: file: a\.png is missing"):
         data.decode(photo)
     (tmp_path / "a.png").write_bytes(b"no picture")
@@ -76,8 +81,8 @@ def test_missing_and_broken_pictures_are_told_apart(tmp_path: Path) -> None:
         data.decode(photo)
 
 
-def test_set_may_lie_in_the_folder_itself(tmp_path: Path) -> None:
-    _folder(tmp_path, _entry("a.png", 1))
+def test_set_may_lie_in_the_folder_itself(tmp_path: Path, folder: Callable[..., Path]) -> None:
+    folder(_entry("a.png", 1))
     (tmp_path / "train" / "own.jsonl").rename(tmp_path / "own.jsonl")
     assert len(data.read(tmp_path, ["own"])) == 1
 
@@ -87,8 +92,8 @@ def test_set_that_is_missing_is_named(tmp_path: Path) -> None:
         data.read(tmp_path, ["own"])
 
 
-def test_decoded_picture_is_rgb(tmp_path: Path) -> None:
-    (photo,) = data.read(_folder(tmp_path, _entry("a.png", 1)), ["own"])
+def test_decoded_picture_is_rgb(tmp_path: Path, folder: Callable[..., Path]) -> None:
+    (photo,) = data.read(folder(_entry("a.png", 1)), ["own"])
     blue_in_bgr = np.zeros((10, 20, 3), np.uint8)
     blue_in_bgr[..., 0] = 255
     cv2.imwrite(str(tmp_path / "a.png"), blue_in_bgr)

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from maskwatch_training import checkpoint
-from maskwatch_training.detector import export, manifest, recipe, train
+from maskwatch_training.detector import export, manifest
 from maskwatch_training.detector.batches import compose
 from maskwatch_training.detector.export import Adjustment
 from maskwatch_training.detector.losses import giou, losses
@@ -16,21 +15,11 @@ from maskwatch_training.detector.network import Detector
 from maskwatch_training.detector.widths import FULL_WIDTHS
 from maskwatch_training.views import View
 
-_RECIPE = Path(__file__).parents[2] / "recipes" / "detector.yml"
-
 
 def _view() -> View:
     image = np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     boxes = np.array([[10, 10, 40, 44]], np.float32)
     return View(image, boxes, np.array([1]), np.zeros((0, 4), np.float32))
-
-
-def test_recipe_that_ships_is_valid_and_a_misspelt_field_is_refused(tmp_path: Path) -> None:
-    assert recipe.read(_RECIPE).input_size_px == 320
-    wrong = tmp_path / "wrong.yml"
-    wrong.write_text(_RECIPE.read_text(encoding="utf-8").replace("seed:", "sead:"))
-    with pytest.raises(recipe.InvalidRecipe, match="sead"):
-        recipe.read(wrong)
 
 
 def test_one_answer_for_every_cell_and_no_negative_distance() -> None:
@@ -101,36 +90,6 @@ def test_losses_fall_while_one_batch_is_learnt() -> None:
         optimiser.step()
         totals.append(float(total.detach()))
     assert totals[-1] < 0.7 * totals[0]
-
-
-def test_rate_warms_up_by_steps_and_ends_at_its_final_share() -> None:
-    settings = recipe.read(_RECIPE).optimiser
-    assert train.rate_share(0, 0.0, settings) < 0.05
-    assert train.rate_share(1000, 0.0, settings) == pytest.approx(1.0)
-    assert train.rate_share(1000, 1.0, settings) == pytest.approx(settings.final_share)
-
-
-def test_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
-    plan = recipe.read(_RECIPE)
-    run = train.Run(plan)
-    run.learn(compose([_view(), _view()], size_px=64))
-    run.elapsed_s = 90.0
-    checkpoint.write(run.snapshot(), tmp_path / "checkpoint.pt")
-    other = train.Run(plan)
-    other.restore(checkpoint.read(tmp_path / "checkpoint.pt"))
-    assert (other.step, other.elapsed_s) == (1, 90.0)
-    for name, value in run.network.state_dict().items():
-        assert torch.equal(value, other.network.state_dict()[name]), name
-    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
-
-
-def test_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.pt"
-    with pytest.raises(checkpoint.CheckpointUnreadable, match=r"checkpoint\.pt"):
-        checkpoint.read(path)
-    path.write_bytes(b"no checkpoint")
-    with pytest.raises(checkpoint.CheckpointUnreadable, match=r"checkpoint\.pt"):
-        checkpoint.read(path)
 
 
 def test_manifest_says_what_the_file_is(tmp_path: Path) -> None:

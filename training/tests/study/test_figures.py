@@ -2,9 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from maskwatch_training.study import calibration, metrics, rate_finder
+from maskwatch_training.study import metrics, rate_finder
 from maskwatch_training.study.recipe import RateFinder
 
 
@@ -28,41 +26,6 @@ def test_interval_is_wilsons() -> None:
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
     assert metrics.interval(5, 5)[1] == pytest.approx(1.0)
     assert metrics.interval(0, 5)[0] == pytest.approx(0.0)
-
-
-def test_calibration_error_of_two_bins_worked_by_hand() -> None:
-    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]], np.float32)
-    found = calibration.reliability(probabilities, np.array([0, 1, 1, 1]), bins=10)
-    assert found.ece == pytest.approx(0.5 * abs(0.9 - 0.5) + 0.5 * abs(0.6 - 1.0), abs=1e-6)
-    assert sum(found.counts) == 4
-    assert found.accuracy[9] == pytest.approx(0.5)
-
-
-def test_certainty_falls_into_the_last_bin() -> None:
-    found = calibration.reliability(np.array([[1.0, 0.0]], np.float32), np.array([0]), bins=4)
-    assert found.counts == (0, 0, 0, 1)
-    assert found.ece == 0
-
-
-def test_temperature_that_was_put_in_is_found() -> None:
-    random = np.random.default_rng(5)
-    honest = random.normal(0, 2, (4000, 3)).astype(np.float32)
-    drawn = (random.random((4000, 1)) > calibration.softmax(honest).cumsum(axis=1)).sum(axis=1)
-    targets = np.minimum(drawn, 2)
-    boastful = honest * 3
-    found = calibration.temperature(boastful, targets)
-    assert found == pytest.approx(3.0, rel=0.08)
-    before = calibration.reliability(calibration.softmax(boastful), targets, bins=10).ece
-    after = calibration.reliability(calibration.softmax(boastful, found), targets, bins=10).ece
-    assert after < 0.03 < before
-
-
-@given(st.floats(0.05, 20), st.integers(0, 1000))
-def test_temperature_changes_no_judgement(temperature: float, seed: int) -> None:
-    logits = np.random.default_rng(seed).normal(0, 3, (5, 3)).astype(np.float32)
-    warm = calibration.softmax(logits, temperature)
-    assert np.allclose(warm.sum(axis=1), 1, atol=1e-5)
-    assert (warm.argmax(axis=1) == logits.argmax(axis=1)).all()
 
 
 _SWEEP = RateFinder(steps=41, least=1e-5, most=10.0)

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from maskwatch_training import recipes
 from maskwatch_training.study import recipe
 
 
@@ -28,7 +29,7 @@ def test_senseless_recipe_is_refused_by_field(
 ) -> None:
     path = tmp_path / "own.yml"
     path.write_text(shipped.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-    with pytest.raises(recipe.InvalidRecipe, match=named) as found:
+    with pytest.raises(recipes.InvalidRecipe, match=named) as found:
         recipe.read(path)
     assert str(found.value).startswith(str(path))
 
@@ -36,5 +37,5 @@ def test_senseless_recipe_is_refused_by_field(
 def test_recipe_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.yml"
     path.write_text("- a\n", encoding="utf-8")
-    with pytest.raises(recipe.InvalidRecipe, match="no mapping"):
+    with pytest.raises(recipes.InvalidRecipe, match="no mapping"):
         recipe.read(path)

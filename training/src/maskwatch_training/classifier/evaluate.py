@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from maskwatch_training import calibration
 from maskwatch_training.arrays import Flags, Floats, Integers
-from maskwatch_training.classifier import calibration
 from maskwatch_training.classifier.recipe import NO_FACE
 
 SIDES_PX = (0, 24, 48)  # least short sides of the faces counted, long side of the photo 640

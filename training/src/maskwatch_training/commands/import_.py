@@ -42,8 +42,8 @@ def add(steps: Steps) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Import and print what came of it."""
-    from maskwatch_training import record
-    from maskwatch_training.datasets import class_names, drafts, importers, intake, tally
+    from maskwatch_training import drafts, record
+    from maskwatch_training.datasets import class_names, importers, intake, tally
 
     order = intake.Order(
         source=options.source,

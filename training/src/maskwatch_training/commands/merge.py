@@ -33,8 +33,8 @@ def add(steps: Steps) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Merge and print the report's head."""
-    from maskwatch_training import record
-    from maskwatch_training.datasets import drafts, duplicates, merge, sets, tally
+    from maskwatch_training import drafts, record
+    from maskwatch_training.datasets import duplicates, merge, sets, tally
 
     alike = duplicates.Alike(options.bits, options.colour)
     found = [sets.read(folder) for folder in options.sets]

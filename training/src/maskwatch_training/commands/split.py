@@ -67,8 +67,8 @@ def _check(folder: Path, alike: Alike) -> None:
 
 
 def _split(options: argparse.Namespace, alike: Alike) -> None:
-    from maskwatch_training import record
-    from maskwatch_training.datasets import drafts, sets, split
+    from maskwatch_training import drafts, record
+    from maskwatch_training.datasets import sets, split
 
     shares = split.STUDIES if options.studies else split.read_shares(options.shares)
     plan = split.Plan(shares, options.seed, options.draw, options.join_duplicates, alike)

@@ -17,8 +17,8 @@ from typing import Annotated
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from maskwatch_training import record
-from maskwatch_training.datasets import drafts, pictures, progress, sets, tally
+from maskwatch_training import drafts, record
+from maskwatch_training.datasets import pictures, progress, sets, tally
 from maskwatch_training.datasets.sets import LabelledSet
 
 MANIFEST = "manifest.json"

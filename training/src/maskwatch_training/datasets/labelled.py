@@ -110,7 +110,8 @@ def read(path: Path) -> list[Entry]:
     entries: list[Entry] = []
     seen: dict[str, int] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: a text may hold U+0085 or U+2028, which JSON does not escape.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise InvalidAnnotation(f"{path.name}: is no UTF-8 text: {error.reason}") from error
     for number, line in enumerate(lines, 1):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from maskwatch_training.arrays import Floats, Image, Integers
 from maskwatch_training.datasets import labelled
-from maskwatch_training.datasets.labelled import Entry, InvalidAnnotation, Kind
+from maskwatch_training.datasets.labelled import Entry, Kind
 from maskwatch_training.labels import LABELS
-
-__all__ = ["InvalidAnnotation", "Photo", "PhotoUnreadable", "decode", "read", "split"]
 
 
 class PhotoUnreadable(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
@@ -58,12 +59,17 @@ def read(folder: Path, datasets: list[str]) -> list[Photo]:
     """
     photos: list[Photo] = []
     for dataset in datasets:
-        entries = labelled.read(_annotation_file(folder, dataset))
+        entries = labelled.read(annotation_file(folder, dataset))
         photos.extend(_photo(entry, folder, dataset) for entry in entries)
     return photos
 
 
-def _annotation_file(folder: Path, dataset: str) -> Path:
+def annotation_file(folder: Path, dataset: str) -> Path:
+    """Return the file that describes a data set.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
     candidates = (folder / "train" / f"{dataset}.jsonl", folder / f"{dataset}.jsonl")
     for path in candidates:
         if path.is_file():
@@ -106,6 +112,20 @@ def split(
         drawn = int.from_bytes(digest[:8], "big") / 2**64
         (validation if drawn < wanted else training).append(photo)
     return training, validation
+
+
+def described(photos: Sequence[Photo]) -> dict[str, Any]:
+    """Tell the photos, faces by class and stated licences of each data set, for a manifest."""
+    told: dict[str, Any] = {}
+    for dataset in sorted({photo.dataset for photo in photos}):
+        own = [photo for photo in photos if photo.dataset == dataset]
+        faces = Counter(LABELS[int(label)] for photo in own for label in photo.labels)
+        told[dataset] = {
+            "photos": len(own),
+            "faces": dict(sorted(faces.items())),
+            "licence_stated": sorted({photo.licence for photo in own}),
+        }
+    return told
 
 
 def decode(photo: Photo) -> Image:

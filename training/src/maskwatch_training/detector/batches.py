@@ -1,27 +1,22 @@
-"""Batches of training images, prepared beside the training on one thread."""
+"""Batches of training images and their targets."""
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from maskwatch_training.datasets.holdout import NothingToLearn
 from maskwatch_training.datasets.photos import Photo, decode
 from maskwatch_training.detector import targets as target_assignment
-from maskwatch_training.detector.augment import Drawer, Stock
+from maskwatch_training.detector.augment import Drawer, Random, Stock
 from maskwatch_training.detector.losses import BatchTargets
 from maskwatch_training.detector.recipe import Recipe
 from maskwatch_training.detector.targets import Targets
 from maskwatch_training.views import View, whole
-
-_WAITING = 3  # batches prepared ahead
-_POLL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -33,10 +28,17 @@ class Batch:
 
 
 def stock(photos: list[Photo], recipe: Recipe) -> Stock:
-    """Decode all photos into memory (about 1 MB each)."""
+    """Decode all photos into memory (about 1 MB each).
+
+    Raises:
+        NothingToLearn: No photo is for the backgrounds that the recipe draws.
+        PhotoUnreadable: A picture is missing or damaged; the message names it.
+    """
+    negatives = set(recipe.background_datasets)
+    if recipe.draws.background and not any(photo.dataset in negatives for photo in photos):
+        raise NothingToLearn("background_datasets: no training photo is of them")
     shown = [whole(decode(photo), photo.boxes_px, photo.labels) for photo in photos]
     shares = np.array([recipe.datasets[photo.dataset] for photo in photos], np.float32)
-    negatives = set(recipe.background_datasets)
     return Stock(
         photos=shown,
         shares=shares / shares.sum(),
@@ -72,49 +74,7 @@ def compose(shown: list[View], *, size_px: int) -> Batch:
     )
 
 
-class Feed:
-    """Prepares batches ahead on a thread of its own; use as a context manager."""
-
-    def __init__(self, drawer: Drawer, recipe: Recipe, *, seed: int) -> None:
-        self._drawer, self._recipe = drawer, recipe
-        self._random = np.random.default_rng(seed)
-        self._ready: queue.Queue[Batch | BaseException] = queue.Queue(_WAITING)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._prepare, name="batches", daemon=True)
-        self.progress = 0.0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def take(self) -> Batch:
-        """Wait for the next batch; an error of the preparing thread is raised here."""
-        item = self._ready.get()
-        if isinstance(item, BaseException):
-            raise item
-        return item
-
-    def _prepare(self) -> None:
-        while not self._stopped.is_set():
-            item: Batch | BaseException
-            try:
-                item = self._next()
-            except BaseException as error:  # noqa: BLE001 - handed over to take()
-                item = error
-            while not self._stopped.is_set():
-                try:
-                    self._ready.put(item, timeout=_POLL_S)
-                    break
-                except queue.Full:
-                    continue
-
-    def _next(self) -> Batch:
-        shown = [
-            self._drawer.draw(self._random, progress=self.progress)
-            for _ in range(self._recipe.batch_size)
-        ]
-        return compose(shown, size_px=self._recipe.input_size_px)
+def draw(drawer: Drawer, recipe: Recipe, random: Random, *, progress: float) -> Batch:
+    """Draw a batch; `progress` in [0, 1] is how far the run has come."""
+    drawn = [drawer.draw(random, progress=progress) for _ in range(recipe.batch_size)]
+    return compose(drawn, size_px=recipe.input_size_px)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -19,11 +18,10 @@ from maskwatch_training.arrays import Image
 from maskwatch_training.checkpoint import Checkpoint
 from maskwatch_training.datasets import photos as data
 from maskwatch_training.datasets.photos import Photo
-from maskwatch_training.detector import augment, convert, export, manifest
+from maskwatch_training.detector import augment, convert, export, manifest, scenes
 from maskwatch_training.detector.export import Adjustment
 from maskwatch_training.detector.manifest import Release, Thresholds
 from maskwatch_training.detector.recipe import Recipe
-from maskwatch_training.labels import LABELS
 
 _log = logging.getLogger(__name__)
 NMS_IOU = 0.45
@@ -56,7 +54,7 @@ def write(order: Order, recipe: Recipe) -> list[Path]:
     job = record.Job("export", order.out, recipe.seed, settings, [order.checkpoint])
     with record.recording(job) as results:
         saved = checkpoint.read(order.checkpoint)
-        training = _training_photos(order.data_folder, recipe)
+        training = scenes.read(order.data_folder, recipe).training
         release = _release(order, recipe, saved, training)
         results["differences"] = _write_models(order, recipe, saved, training)
         release.training["differences"] = results["differences"]
@@ -110,16 +108,6 @@ def calibration_pictures(photos: list[Photo], recipe: Recipe) -> Iterator[Image]
         yield views.letterbox(cut, recipe.input_size_px).image
 
 
-def _training_photos(folder: Path, recipe: Recipe) -> list[Photo]:
-    training, _ = data.split(
-        data.read(folder, list(recipe.datasets)),
-        share=recipe.validation.share,
-        faceless_share=recipe.validation.faceless_share,
-        seed=recipe.seed,
-    )
-    return training
-
-
 def _release(order: Order, recipe: Recipe, saved: Checkpoint, training: list[Photo]) -> Release:
     return Release(
         name=recipe.name,
@@ -127,7 +115,7 @@ def _release(order: Order, recipe: Recipe, saved: Checkpoint, training: list[Pho
         size_px=recipe.input_size_px,
         thresholds=order.thresholds,
         training={
-            "data": _describe(training),
+            "data": data.described(training),
             "backbone": _BACKBONE,
             "seed": recipe.seed,
             "minutes": round(saved.elapsed_s / 60, 1),
@@ -137,18 +125,3 @@ def _release(order: Order, recipe: Recipe, saved: Checkpoint, training: list[Pho
         },
         figures={},
     )
-
-
-def _describe(photos: list[Photo]) -> dict[str, Any]:
-    described: dict[str, Any] = {}
-    for dataset in sorted({photo.dataset for photo in photos}):
-        own = [photo for photo in photos if photo.dataset == dataset]
-        faces: Counter[str] = Counter()
-        for photo in own:
-            faces.update(LABELS[int(label)] for label in photo.labels)
-        described[dataset] = {
-            "photos": len(own),
-            "faces": dict(sorted(faces.items())),
-            "licence_stated": sorted({photo.licence for photo in own}),
-        }
-    return described

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maskwatch_training.datasets import photos as data
+from maskwatch_training import record
 from maskwatch_training.datasets.photos import Photo
-from maskwatch_training.detector import evaluate
+from maskwatch_training.detector import evaluate, scenes
 from maskwatch_training.detector.recipe import Recipe
 from maskwatch_training.detector.tflite import Model
 from maskwatch_training.labels import LABELS
@@ -24,20 +24,24 @@ class Subject:
     out: Path
 
 
-def held_back(folder: Path, recipe: Recipe) -> list[Photo]:
-    """Give the photos that the recipe holds back from training."""
-    _, validation = data.split(
-        data.read(folder, list(recipe.datasets)),
-        share=recipe.validation.share,
-        faceless_share=recipe.validation.faceless_share,
-        seed=recipe.seed,
-    )
-    return validation
-
-
 def measure(subject: Subject, recipe: Recipe, *, score_min: float) -> dict[str, Any]:
-    """Measure a model; writes `truth.jsonl`, `predictions.jsonl` and `figures.json`."""
-    photos = held_back(subject.data_folder, recipe)
+    """Measure a model on the scenes held back.
+
+    Writes `truth.jsonl`, `predictions.jsonl`, `figures.json` and a record.
+    """
+    held = scenes.read(subject.data_folder, recipe)
+    settings = recipe.model_dump(mode="json") | {"score": score_min, "held_back": held.origin}
+    sources = [subject.model, *held.sources]
+    job = record.Job("evaluate", subject.out, recipe.seed, settings, sources)
+    with record.recording(job) as results:
+        figures = _figures(subject, recipe, held.validation, score_min)
+        results["photos"] = figures["photos"]
+    return figures
+
+
+def _figures(
+    subject: Subject, recipe: Recipe, photos: list[Photo], score_min: float
+) -> dict[str, Any]:
     model = Model(subject.model)
     judged = evaluate.judge(model, evaluate.photos(photos))
     door = evaluate.judge(model, evaluate.door_proxy(photos, seed=recipe.seed))
@@ -53,11 +57,9 @@ def measure(subject: Subject, recipe: Recipe, *, score_min: float) -> dict[str, 
         "door_proxy": evaluate.door_figures(door, score_min=score_min),
         "faceless": evaluate.alarm_figures(faceless),
     }
-    subject.out.mkdir(parents=True, exist_ok=True)
     _write_lines(subject.out / "truth.jsonl", [_truth(photo) for photo in photos])
     _write_lines(subject.out / "predictions.jsonl", list(evaluate.predictions(judged)))
-    text = json.dumps(figures, indent=2) + "\n"
-    (subject.out / "figures.json").write_text(text, encoding="utf-8")
+    record.write_json(subject.out / "figures.json", figures)
     return figures
 
 

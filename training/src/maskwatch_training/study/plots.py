@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator
 
+from maskwatch_training.calibration import Reliability
 from maskwatch_training.study.backbones import BACKBONES
-from maskwatch_training.study.calibration import Reliability
 from maskwatch_training.study.rows import Row, Stage
 
 _COLOURS = {"features": "#0b6e99", "fine-tuning": "#c2571a"}

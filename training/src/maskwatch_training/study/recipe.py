@@ -5,30 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
+
+from maskwatch_training import recipes
+from maskwatch_training.recipes import Part
 
 Mode = Literal["features", "fine-tuning"]
 _SECTIONS = ("quick",)  # parts of the file that are laid over the rest on demand
 MODES: tuple[Mode, ...] = ("features", "fine-tuning")
 
 
-class InvalidRecipe(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
-    """The recipe file does not say what a study needs."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Split(_Part):
+class Split(Part):
     """Shares of the groups that are held back, where the data is not split already."""
 
     validation: float = Field(gt=0, lt=0.5)
     test: float = Field(gt=0, lt=0.5)
 
 
-class Crops(_Part):
+class Crops(Part):
     """How a face is cut: a square around its box, `margin` of the longer side more on each side."""
 
     margin: float = Field(ge=0, le=1)
@@ -36,7 +30,7 @@ class Crops(_Part):
     kept_side_px: int = Field(ge=32)
 
 
-class Stage(_Part):
+class Stage(Part):
     """One one-cycle of training with early stopping; `rate` stands where the finder finds none."""
 
     epochs: int = Field(ge=1)
@@ -44,7 +38,7 @@ class Stage(_Part):
     rate: float = Field(gt=0)
 
 
-class RateFinder(_Part):
+class RateFinder(Part):
     """The sweep of the learning rate, geometric from `least` to `most`."""
 
     steps: int = Field(ge=5)
@@ -52,7 +46,7 @@ class RateFinder(_Part):
     most: float = Field(gt=0)
 
 
-class Subset(_Part):
+class Subset(Part):
     """At most so many faces of each part, classes as even as they come; None takes all."""
 
     training: int | None = Field(default=None, ge=2)
@@ -60,7 +54,7 @@ class Subset(_Part):
     test: int | None = Field(default=None, ge=2)
 
 
-class Recipe(_Part):
+class Recipe(Part):
     """A study.
 
     `feature_views` are the varied views of a training face, beside the plain one, from which the
@@ -95,18 +89,10 @@ def read(path: Path, *, over: str | None = None) -> Recipe:
     Raises:
         InvalidRecipe: The file is no YAML mapping, or a field is missing, unknown or senseless.
     """
-    try:
-        entries: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(entries, dict):
-            raise InvalidRecipe(f"{path}: is no mapping of names to values")
-        sections = {name: entries.pop(name, None) or {} for name in _SECTIONS}
-        return Recipe.model_validate(_laid_over(entries, sections[over]) if over else entries)
-    except yaml.YAMLError as error:
-        raise InvalidRecipe(f"{path}: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        fault = error.errors()[0]
-        field = ".".join(map(str, fault["loc"]))
-        raise InvalidRecipe(f"{path}: {field}: {fault['msg']}") from error
+    fields = recipes.entries(path)
+    sections = {name: fields.pop(name, None) or {} for name in _SECTIONS}
+    laid = _laid_over(fields, sections[over]) if over else fields
+    return recipes.check(laid, Recipe, path)
 
 
 def _laid_over(entries: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

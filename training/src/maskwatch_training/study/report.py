@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from maskwatch_training import drafts
 from maskwatch_training.study import plots, rows
 from maskwatch_training.study.backbones import BACKBONES
 from maskwatch_training.study.progress import duration
@@ -54,10 +55,10 @@ def write(folder: Path) -> list[Path]:
     written: list[Path] = []
     for template in _TEMPLATES:
         target = folder / template.removesuffix(".j2")
-        draft = target.with_suffix(".part")
         text = environment.get_template(template).render(context)
-        draft.write_text(text, encoding="utf-8")
-        written.append(draft.replace(target))
+        with drafts.file(target) as draft:
+            draft.write_text(text, encoding="utf-8")
+        written.append(target)
     return written
 
 

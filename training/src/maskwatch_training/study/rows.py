@@ -9,8 +9,8 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from maskwatch_training import record
+from maskwatch_training.calibration import Reliability
 from maskwatch_training.energy import Spent
-from maskwatch_training.study.calibration import Reliability
 from maskwatch_training.study.cost import Cost
 from maskwatch_training.study.metrics import Scores
 from maskwatch_training.study.progress import Task

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import torch
 
-from maskwatch_training import energy
+from maskwatch_training import calibration, drafts, energy
 from maskwatch_training.study import (
     batches,
-    calibration,
     cost,
     metrics,
     progress,
@@ -141,12 +140,8 @@ def _judged(trainer: Trainer, bench: Bench) -> Judgement:
 
 def _keep(network: Classifier, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
-    try:
+    with drafts.file(path) as draft:
         torch.save(network.state_dict(), draft)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _settings(task: Task, bench: Bench) -> dict[str, object]:

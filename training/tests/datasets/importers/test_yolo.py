@@ -78,3 +78,12 @@ def test_set_without_any_label_file_is_refused(tmp_path: Path, draw: Draw) -> No
     (root / "train" / "labels" / "a.txt").unlink()
     with pytest.raises(InvalidSource, match="holds no label file"):
         importers.read("yolo", root)
+
+
+def test_line_separator_inside_a_name_ends_no_line(tmp_path: Path, draw: Draw) -> None:
+    draw(tmp_path / "a.png", 1)
+    (tmp_path / "a.txt").write_text("1 .5 .5 .2 .2\r\n", encoding="utf-8")
+    (tmp_path / "classes.txt").write_text("with\u2028mask\r\nno_mask\r\n", encoding="utf-8")
+    found = importers.read("yolo", tmp_path)
+    assert found.classes == ["with\u2028mask", "no_mask"]
+    assert found.pictures[0].boxes[0].name == "no_mask"

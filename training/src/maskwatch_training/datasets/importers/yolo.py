@@ -70,7 +70,7 @@ def _names_file(folder: Path) -> Path:
 def _names(path: Path, where: str) -> dict[int, str]:
     content = path.read_text(encoding="utf-8-sig")
     if path.name not in _YAML_FILES:
-        return dict(enumerate(line.strip() for line in content.splitlines() if line.strip()))
+        return dict(enumerate(line.strip() for line in content.split("\n") if line.strip()))
     try:
         names = foreign.mapping(yaml.safe_load(content), where).get("names")
     except yaml.YAMLError as error:
@@ -96,7 +96,7 @@ def _boxes(path: Path, folder: Path, names: dict[int, str]) -> tuple[ForeignBox,
         return ()
     return tuple(
         _box(line.split(), f"{_where(path, folder)}:{number}", names)
-        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1)
+        for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1)
         if line.strip()
     )
 

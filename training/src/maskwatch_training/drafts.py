@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Folders and files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class DiskFull(OSError):  # noqa: N818 - named for what is wrong, as all our errors are
-    """There was no room for the result; nothing lies under its name."""
+    """There was no room for the result; nothing of it lies under its name."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def folder(out: Path) -> Iterator[Path]:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out}: exists already; name another folder with --out")
     draft = out.parent / f".{out.name}.draft"
-    try:
+    with _room_for(out, "nothing kept"):
         draft.mkdir(parents=True, exist_ok=True)
         with _sole_writer(draft, out):
             try:
@@ -41,11 +41,33 @@ def folder(out: Path) -> Iterator[Path]:
                 draft.replace(out)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def file(path: Path) -> Iterator[Path]:
+    """Give a draft that becomes `path` when the body ends well; otherwise the former file stays.
+
+    Raises:
+        DiskFull: There was no room.
+    """
+    draft = path.with_suffix(".part")
+    try:
+        with _room_for(path, "what was there before is kept"):
+            yield draft
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _room_for(out: Path, rest: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
-            at = f" at {error.filename}" if error.filename else ""
-            raise DiskFull(f"{out}: no room left ({error.strerror}{at}); nothing kept") from error
-        raise
+        if error.errno not in _NO_ROOM:
+            raise
+        at = f" at {error.filename}" if error.filename else ""
+        raise DiskFull(f"{out}: no room left ({error.strerror}{at}); {rest}") from error
 
 
 @contextmanager

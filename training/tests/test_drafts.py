@@ -2,7 +2,7 @@ import errno
 from pathlib import Path
 
 import pytest
-from maskwatch_training.datasets import drafts
+from maskwatch_training import drafts
 
 
 def test_folder_appears_whole(tmp_path: Path) -> None:
@@ -72,3 +72,31 @@ def test_second_writer_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
         with pytest.raises(BlockingIOError, match="another step"), drafts.folder(tmp_path / "out"):
             pytest.fail("the body ran")
     assert (tmp_path / "out" / "a").read_text() == "a"
+
+
+def test_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "entry.json"
+    with drafts.file(path) as draft:
+        draft.write_text("a")
+        assert not path.exists()
+    assert path.read_text() == "a"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_file_without_room_leaves_the_former_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "entry.json"
+    path.write_text("former")
+
+    def fail(draft: Path, code: int) -> None:
+        draft.write_text("half")
+        raise OSError(code, "no")
+
+    with (
+        pytest.raises(drafts.DiskFull, match=r"entry\.json: no room left"),
+        drafts.file(path) as one,
+    ):
+        fail(one, errno.ENOSPC)
+    with pytest.raises(PermissionError), drafts.file(path) as one:
+        fail(one, errno.EACCES)
+    assert path.read_text() == "former"
+    assert list(tmp_path.iterdir()) == [path]

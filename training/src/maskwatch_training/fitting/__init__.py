@@ -1,0 +1,1 @@
+"""A training run of any network: its schedule, optimiser, average, checkpoints and loop."""
