@@ -17,10 +17,11 @@ from benchmarks.bars import Bar, at_least, at_most
 from benchmarks.models.figures import calibration_error
 from benchmarks.models.pictures import Shown
 
+_INT8 = "-int8"
+_MICROCONTROLLER_BYTES = 220_000  # what fits such a board
 _SIDES_PX = (24.0, 48.0)  # least short sides, the photo's long side scaled to 640
 _FACELESS_CUTS = 6  # of each photo without a face
 _FACELESS_SIDES_PX = (32.0, 240.0)
-_SMALL_BYTES = 220_000  # what fits a microcontroller
 _NAMES = (*LABELS, NO_FACE)
 Whole = npt.NDArray[np.int64]
 
@@ -84,11 +85,29 @@ def text(figures: Sequence[CutFigures]) -> str:
     return "\n".join(lines)
 
 
-def bars(one: CutFigures) -> list[Bar]:
-    """Return what is promised of a classifier by itself: most of all of the smallest."""
-    if one.size_bytes > _SMALL_BYTES:
-        return [at_most("a face", one.ms, 2.0, unit="ms")]
-    return [at_least("cuts judged right", one.right, 0.90, unit="share")]
+def bars(measured: Sequence[CutFigures]) -> dict[str, list[Bar]]:
+    """Return the bars of each int8 classifier by its name; those of float files are no promise."""
+    by_name = {one.name: one for one in measured}
+    return {
+        name: _bars(one, by_name.get(name.removesuffix(_INT8)))
+        for name, one in by_name.items()
+        if name.endswith(_INT8)
+    }
+
+
+def _bars(one: CutFigures, twin: CutFigures | None) -> list[Bar]:
+    lost = [] if twin is None else [_lost(one, twin)]
+    if "bad_mask" in one.labels:
+        return [at_most("a face", one.ms, 2.0, unit="ms"), *lost]
+    return [
+        at_least("cuts judged right", one.right, 0.90, unit="share"),
+        at_most("size", one.size_bytes, _MICROCONTROLLER_BYTES, unit="bytes"),
+        *lost,
+    ]
+
+
+def _lost(one: CutFigures, twin: CutFigures) -> Bar:
+    return at_most("right lost beside float", twin.right - one.right, 0.01, unit="share")
 
 
 def _boxes(shown: Shown, random: np.random.Generator) -> tuple[Floats, Whole]:

@@ -29,8 +29,8 @@ SMALL = Promise((0.76, 0.85, 0.90), None, 0.85, 0.40)
 _ALARM_SHARE = 15 / 179
 
 
-def detector(row: Row, promise: Promise, ms: Mapping[str, float]) -> list[Bar]:
-    """Return the bars of a detector, alone or with a classifier."""
+def detector(row: Row, promise: Promise) -> list[Bar]:
+    """Return the bars of a detector as it ships: with the classifier, where there is one."""
     sizes = ("all", ">= 24 px", ">= 48 px")
     bars = _least("AP50", sizes, row.photos.ap50, promise.ap50)
     if promise.ap40 is not None:
@@ -39,10 +39,12 @@ def detector(row: Row, promise: Promise, ms: Mapping[str, float]) -> list[Bar]:
     if row.photos.faceless:
         alarms = row.photos.alarms / row.photos.faceless
         bars.append(at_most("alarms on faceless photos", alarms, _ALARM_SHARE, unit="share"))
-    if row.name in ms:
-        ratio = ms[row.name] / ms[PEER]
-        bars.append(at_most("whole call beside AIZOO's", ratio, promise.ratio, unit="times"))
     return bars
+
+
+def speed(name: str, promise: Promise, ms: Mapping[str, float]) -> Bar:
+    """Return the bar of a detector's whole call, without a classifier."""
+    return at_most("whole call beside AIZOO's", ms[name] / ms[PEER], promise.ratio, unit="times")
 
 
 def judgement(row: Row) -> list[Bar]:

@@ -116,7 +116,7 @@ _FACELESS: dict[str, Callable[[], Pixels]] = {
     "checks": _checks,
     "noise": _noise,
     "rings": _rings,
-    **{name: _carried(name) for name in ("brick", "grass", "gravel", "coins", "page", "rocket")},
+    **{name: _carried(name) for name in ("brick", "grass", "gravel", "page", "rocket")},
 }
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.models import aizoo, check, figures, pictures, promises, table
+from benchmarks.models import aizoo, check, cuts, figures, pictures, promises, table
 from benchmarks.models.__main__ import peers
+from benchmarks.models.cuts import CutFigures
 from benchmarks.models.figures import DoorFigures, Figures, Judged
 from benchmarks.models.pictures import DataMissing
 from benchmarks.models.subject import BAD_MASK, MASK, NO_JUDGEMENT, NO_MASK, Found
@@ -120,20 +121,44 @@ def _row(name: str, *, ap: float = 0.975) -> Row:
 
 
 def test_promise_that_is_not_kept_is_told() -> None:
-    ms = {"m": 7.0, table.PEER: 10.0}
-
-    bars = promises.detector(_row("m"), promises.DEFAULT, ms)
-    worse = promises.detector(_row("m", ap=0.925), promises.DEFAULT, {"m": 8.0, table.PEER: 10.0})
+    bars = promises.detector(_row("m"), promises.DEFAULT)
+    worse = promises.detector(_row("m", ap=0.925), promises.DEFAULT)
 
     assert all(bar.ok for bar in bars)
     missed = [bar.bar for bar in worse if not bar.ok]
-    assert missed == [
-        "AP50, >= 48 px",
-        "AP40, >= 24 px",
-        "AP40, >= 48 px",
-        "whole call beside AIZOO's",
-    ]
+    assert missed == ["AP50, >= 48 px", "AP40, >= 24 px", "AP40, >= 48 px"]
     assert all(bar.ok for bar in promises.judgement(_row("m")))
+
+
+def test_speed_is_promised_beside_the_peer() -> None:
+    kept = promises.speed("m", promises.DEFAULT, {"m": 7.0, table.PEER: 10.0})
+    missed = promises.speed("m", promises.DEFAULT, {"m": 8.0, table.PEER: 10.0})
+
+    assert kept.value == pytest.approx(0.7)
+    assert (kept.ok, missed.ok) == (True, False)
+
+
+def _cut(name: str, *, right: float, size_bytes: int, labels: tuple[str, ...]) -> CutFigures:
+    return CutFigures(name, labels, right, (right,) * 2, 0.8, 0.8, 0.9, 0.02, 0.4, size_bytes)
+
+
+def test_classifier_for_microcontrollers_is_held_to_size_and_quality() -> None:
+    labels = ("mask", "no_mask", "no_face")
+    measured = [
+        _cut("a", right=0.95, size_bytes=400_000, labels=labels),
+        _cut("a-int8", right=0.89, size_bytes=230_000, labels=labels),
+        _cut("b-int8", right=0.91, size_bytes=200_000, labels=(*labels, "bad_mask")),
+    ]
+
+    bars = cuts.bars(measured)
+
+    assert sorted(bars) == ["a-int8", "b-int8"]
+    assert [(bar.bar, bar.ok) for bar in bars["a-int8"]] == [
+        ("cuts judged right", False),
+        ("size", False),
+        ("right lost beside float", False),
+    ]
+    assert [(bar.bar, bar.ok) for bar in bars["b-int8"]] == [("a face", True)]
 
 
 def test_int8_is_compared_with_its_float_twin_only() -> None:

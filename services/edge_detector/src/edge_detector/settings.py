@@ -11,9 +11,8 @@ from edge_detector.people import policy, tracker
 from edge_detector.vision.inference import Runtime
 
 MODELS = Path(__file__).parent / "models"
-PACKAGED_MODEL = MODELS / "maskwatch-face-mask-320.json"
-# None: the detector's model judges alone.
-PACKAGED_CLASSIFIER: Path | None = None
+PACKAGED_MODEL = MODELS / "maskwatch-face-mask-320-int8.json"
+PACKAGED_CLASSIFIER: Path | None = MODELS / "maskwatch-mask-classifier-96-int8.json"
 _OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
