@@ -49,6 +49,12 @@ def detector(request: pytest.FixtureRequest) -> Detector:
     return Detector(models.load(path), classifier=classifier)
 
 
+@pytest.fixture
+def input_px(request: pytest.FixtureRequest) -> int:
+    _, path, _ = request.node.callspec.params["detector"]
+    return int(manifests.read(path).input.size_px)
+
+
 def _scene(person: Person, *, scale: float) -> tuple[Picture, Floats]:
     """Return the person before a grey wall, 640 x 480, and the face in it."""
     small = person.scaled(scale)
@@ -69,9 +75,12 @@ def test_the_packaged_model_is_among_those_checked() -> None:
 
 @pytest.mark.parametrize("scale", [0.3, 0.5, 0.8])
 @pytest.mark.parametrize("who", sorted(_PEOPLE))
-def test_portrait_is_found_and_judged_rightly(detector: Detector, who: str, scale: float) -> None:
+def test_portrait_is_found_and_judged_rightly(
+    detector: Detector, input_px: int, who: str, scale: float
+) -> None:
     person = _PEOPLE[who]()
-    scene, face_px = _scene(person, scale=scale)
+    # As many px of the model's input for the smaller one.
+    scene, face_px = _scene(person, scale=scale * 320 / input_px)
 
     faces = detector.detect(scene)
 

@@ -14,9 +14,11 @@ from edge_detector.vision.inference import Runtime
 from maskwatch_proto.alert import Label
 
 # Of scores and probabilities. Float files run the same kernels in other versions; int8 ones have
-# kernels of their own in tflite-runtime, which round otherwise (measured: .009 and .15 px).
+# kernels of their own in tflite-runtime, which round otherwise (measured: .009).
 _TOLERANCE = 0.02
-_TOLERANCE_PX = 1.0
+# Of boxes. A cell whose score lies at the threshold has a vote in one runtime and none in the other
+# (measured for int8: .905 where the face's own score is near it, .99 elsewhere).
+_IOU_MIN = {"float": 0.99, "int8": 0.88}
 _RUNTIMES: list[Runtime] = ["litert", "tflite-runtime"]
 _DETECTORS = manifests.found_in(MODELS, task="face_mask_detector")
 _CLASSIFIERS = manifests.found_in(MODELS, task="mask_classifier")
@@ -51,7 +53,11 @@ def test_runtimes_agree_within_the_tolerance(
     assert len(litert) == len(tflite) > 0
     assert np.abs(litert.scores - tflite.scores).max() <= _TOLERANCE
     assert np.abs(litert.probabilities - tflite.probabilities).max() <= _TOLERANCE
-    assert np.abs(litert.xyxy_px - tflite.xyxy_px).max() <= _TOLERANCE_PX
+    overlaps = [
+        float(iou(one, other[None])[0])
+        for one, other in zip(litert.xyxy_px, tflite.xyxy_px, strict=True)
+    ]
+    assert min(overlaps) >= _IOU_MIN["int8" if path.stem.endswith("-int8") else "float"]
     assert litert.best_labels == tflite.best_labels
 
 

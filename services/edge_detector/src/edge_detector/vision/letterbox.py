@@ -47,12 +47,26 @@ class Letterbox:
         height, width = frame_bgr.shape[:2]
         scale = self._size_px / max(height, width)
         covered = (max(1, round(height * scale)), max(1, round(width * scale)))
-        # The area filter is what the model was trained with; it is the wrong one for enlarging.
-        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        small = cv2.resize(frame_bgr, (covered[1], covered[0]), interpolation=way)
+        small = _resized(frame_bgr, (covered[1], covered[0]), fold=int(1 / scale))
         rgb = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
         if covered != self._covered:
             self._input[:] = self._fill
             self._covered = covered
         self._code.write(np.asarray(rgb, np.uint8), self._input[0, : covered[0], : covered[1]])
         return self._input, scale
+
+
+def _resized(frame_bgr: Picture, size_wh: tuple[int, int], *, fold: int) -> Picture:
+    """Return the frame at another size; `fold`: how many whole times it shrinks.
+
+    Areas are averaged a whole number of times, which OpenCV does several times as fast as any
+    other; the rest, less than half, is interpolated. On the photos held back that finds as much
+    as averaging all the way, as in training.
+    """
+    if fold > 1:
+        height, width = frame_bgr.shape[:2]
+        whole = (max(1, width // fold), max(1, height // fold))
+        frame_bgr = np.asarray(cv2.resize(frame_bgr, whole, interpolation=cv2.INTER_AREA), np.uint8)
+    if frame_bgr.shape[1::-1] == size_wh:
+        return frame_bgr
+    return np.asarray(cv2.resize(frame_bgr, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
