@@ -1,1 +1,1 @@
-"""Maskwatch's messages: the schema, its generated code, and `contract`, which validates."""
+"""Maskwatch's messages: schemas, their generated code, and two contracts, which validate."""

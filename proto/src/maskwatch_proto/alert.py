@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 # PostgreSQL's text refuses NUL; a display name has no use for the other control characters either.
-_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
-Text = Field(default="", max_length=500, pattern=_PRINTABLE)
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+Text = Field(default="", max_length=500, pattern=PRINTABLE)
 
 
 class Label(StrEnum):
@@ -37,7 +37,7 @@ class Device(Frozen):
     """The device that made the alert; `enrolled_on` is free text, as in the original programs."""
 
     type: str = Text
-    guid: str = Field(min_length=1, max_length=500, pattern=_PRINTABLE)
+    guid: str = Field(min_length=1, max_length=500, pattern=PRINTABLE)
     enrolled_on: str = Text
 
 

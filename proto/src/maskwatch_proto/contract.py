@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from maskwatch_proto import alert_pb2
 from maskwatch_proto.alert import Alert, ClockQuality, Device, Image, Label, Location, Model
+from maskwatch_proto.invalid import InvalidMessage, first_problem
 
 SCHEMA_VERSION = 1
 SIZE_BYTES_MAX = 4 * 1024 * 1024  # topics, producers and consumers are set to the same limit
@@ -41,18 +42,8 @@ LABEL_NUMBERS = {label: number for number, label in _LABELS.items()}
 CLOCK_NUMBERS = {clock: number for number, clock in _CLOCKS.items()}
 
 
-class InvalidAlert(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
-    """A message that will never be archived, however often it is tried.
-
-    Attributes:
-        field: Path of the offending field in alert.proto, or "message" for the whole.
-        reason: Why, in words for the operator; never holds bytes of the message.
-    """
-
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}")
-        self.field = field
-        self.reason = reason
+class InvalidAlert(InvalidMessage):
+    """A message that is no alert and will never be archived as one."""
 
 
 def encode(alert: Alert) -> bytes:
@@ -257,10 +248,6 @@ _WIRE_NAMES = {
 
 
 def _invalid(error: ValidationError, *part: str) -> InvalidAlert:
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return InvalidAlert(_wire_path((*part, *first["loc"])), first["msg"])
-
-
-def _wire_path(location: tuple[int | str, ...]) -> str:
-    first, *rest = (str(part) for part in location)
-    return ".".join((_WIRE_NAMES.get(first, first), *rest))
+    path, reason = first_problem(error)
+    first, *rest = (*part, *path)
+    return InvalidAlert(".".join((_WIRE_NAMES.get(first, first), *rest)), reason)

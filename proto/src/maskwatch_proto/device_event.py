@@ -6,9 +6,14 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from maskwatch_proto.alert import ClockQuality, Device, Frozen, Label, Location, Text
+from maskwatch_proto.alert import PRINTABLE, ClockQuality, Device, Frozen, Label, Location, Text
+
+# With the length of a text they keep every event below what a topic takes.
+MODELS_MAX = 100
+CAMERAS_MAX = 1000
 
 _Count = Annotated[int, Field(ge=0, lt=2**31)]
+_Name = Annotated[str, Field(max_length=500, pattern=PRINTABLE)]
 _Seconds = Annotated[float, Field(ge=0, lt=1e9)]
 
 
@@ -76,7 +81,7 @@ class Heartbeat(Frozen):
 
     kind: Literal["heartbeat"] = "heartbeat"
     version: str = Text
-    models: tuple[str, ...] = ()
+    models: tuple[_Name, ...] = Field(default=(), max_length=MODELS_MAX)
     runtime: str = Text
     uptime_s: _Seconds
     temperature_c: float | None = Field(default=None, ge=-100, le=200)
@@ -84,7 +89,7 @@ class Heartbeat(Frozen):
     disk_free_bytes: int | None = Field(default=None, ge=0, lt=2**63)
     waiting: _Count = 0
     oldest_waiting_s: _Seconds = 0.0
-    cameras: tuple[CameraPulse, ...] = ()
+    cameras: tuple[CameraPulse, ...] = Field(default=(), max_length=CAMERAS_MAX)
 
 
 Happening = Annotated[

@@ -1,6 +1,7 @@
 """The port for operators: /health/live, /health/ready and /metrics."""
 
 import asyncio
+import os
 import socket
 
 import structlog
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from maskwatch_runtime import supervision
 from maskwatch_runtime.errors import Misconfigured
 from maskwatch_runtime.health import Health
 
@@ -31,13 +33,15 @@ def application(health: Health, registry: CollectorRegistry) -> Starlette:
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(
+    made = Starlette(
         routes=[
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/metrics", metrics),
         ]
     )
+    made.state.health = health
+    return made
 
 
 class Server(uvicorn.Server):
@@ -59,6 +63,8 @@ class _Untouched:
 async def serve(app: Starlette, *, host: str, port: int, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; logs the address, which tells the port when 0 was asked for.
 
+    systemd, where it is there, is told the same of the service's health.
+
     Raises:
         Misconfigured: The port is taken or may not be used.
     """
@@ -73,6 +79,7 @@ async def serve(app: Starlette, *, host: str, port: int, stop: asyncio.Event) ->
     _log.info("listening", action="listen", host=host, port=listener.getsockname()[1])
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
+        await supervision.report(app.state.health, environ=os.environ, stop=stop)
         await stop.wait()
     finally:
         server.should_exit = True

@@ -12,7 +12,7 @@ import structlog
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.health import Health
 from maskwatch_runtime.kafka.message import Message
-from maskwatch_runtime.kafka.publisher import Outcome, Publisher, Refused
+from maskwatch_runtime.kafka.publisher import Outcome, Publisher, Refused, TopicMissing
 from maskwatch_runtime.retry import Backoff, sleep_unless_stopped
 
 _log = structlog.get_logger()
@@ -49,7 +49,15 @@ _Published = tuple[Sequence[Entry], Sequence[Outcome]]
 
 
 class Relay:
-    """Drains a source for ever. An entry is marked only after the broker has acknowledged it."""
+    """Drains a source for ever. An entry is marked only after the broker has acknowledged it.
+
+    Args:
+        source: The outbox.
+        publisher: This relay's own: after a failure it is thrown away.
+        health: Told of what is away, and of progress.
+        name: Tells relays of one process apart in health reports.
+        backoff: Delays between tries.
+    """
 
     def __init__(
         self,
@@ -57,12 +65,13 @@ class Relay:
         publisher: Publisher,
         health: Health,
         *,
+        name: str = "relay",
         backoff: Backoff | None = None,
     ) -> None:
         self._source = source
         self._publisher = publisher
         self._health = health
-        self._progress = health.track("relay")
+        self._progress = health.track(name)
         self._backoff = backoff or Backoff(cap_s=10.0)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -95,14 +104,18 @@ class Relay:
         """Publish everything that is pending and return how many entries the broker has taken.
 
         Raises:
-            Unavailable: The broker or the source is away; what was acknowledged is marked.
+            Unavailable: The broker or the source is away; what was acknowledged is marked. Of a
+                missing topic it is said once everything of the other topics is out.
         """
         sent = 0
+        missing: dict[str, TopicMissing] = {}
         published: _Published = (), ()
         entries = await self._source.pending(after=0)
         while entries and not stop.is_set():
             self._progress.waits()
-            behind = asyncio.create_task(self._mark_and_read(published, after=entries[-1].id))
+            behind = asyncio.create_task(
+                self._mark_and_read(published, missing, after=entries[-1].id)
+            )
             try:
                 outcomes = await self._publisher.publish([entry.message for entry in entries])
             finally:
@@ -110,26 +123,34 @@ class Relay:
             sent += marked
             published = entries, outcomes
             self._progress.made()
-            if any(isinstance(outcome, Unavailable) for outcome in outcomes):
+            if any(_is_broken(outcome) for outcome in outcomes):
                 break
             entries = following
-        return sent + await self._settle(published)
+        sent += await self._settle(published, missing)
+        for failure in missing.values():
+            raise failure
+        return sent
 
     async def _mark_and_read(
-        self, published: _Published, *, after: int
+        self, published: _Published, missing: dict[str, TopicMissing], *, after: int
     ) -> tuple[int, Sequence[Entry]]:
         """Do what the source has to do while a batch is on its way: one thing after the other."""
-        return await self._settle(published), await self._source.pending(after=after)
+        return await self._settle(published, missing), await self._source.pending(after=after)
 
-    async def _settle(self, published: _Published) -> int:
-        """Mark what was acknowledged before the first failure: later rows must not overtake it."""
+    async def _settle(self, published: _Published, missing: dict[str, TopicMissing]) -> int:
+        """Mark what was acknowledged before the first failure: later rows must not overtake it.
+
+        What waits for its topic is noted in `missing`, and overtaken by what goes to others.
+        """
         acknowledged: list[int] = []
         failure: Unavailable | None = None
         for entry, outcome in zip(*published, strict=True):
-            if isinstance(outcome, Unavailable):
+            if isinstance(outcome, TopicMissing):
+                missing[entry.message.topic] = outcome
+            elif isinstance(outcome, Unavailable):
                 failure = outcome
                 break
-            if isinstance(outcome, Refused):
+            elif isinstance(outcome, Refused):
                 await self._source.refuse(entry, str(outcome))
             else:
                 acknowledged.append(entry.id)
@@ -149,3 +170,7 @@ class Relay:
             await asyncio.wait({changed})
             return
         changed.result()
+
+
+def _is_broken(outcome: Outcome) -> bool:
+    return isinstance(outcome, Unavailable) and not isinstance(outcome, TopicMissing)

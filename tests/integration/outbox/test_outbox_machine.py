@@ -9,8 +9,10 @@ from uuid import UUID
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from maskwatch_proto import contract
+from maskwatch_proto import contract, event_contract
 from maskwatch_proto.alert import Alert, Device, Image
+from maskwatch_proto.device_event import Compliance, DeviceEvent, Happening, Heartbeat
+from maskwatch_proto.invalid import InvalidMessage
 from maskwatch_runtime.outbox import eviction
 from maskwatch_runtime.outbox.checkpoint import Checkpointer
 from maskwatch_runtime.outbox.outbox import Outbox
@@ -23,10 +25,13 @@ class OutboxMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._folders: list[tempfile.TemporaryDirectory[str]] = []
-        self._unsent: dict[int, Alert] = {}
-        self._sent: set[int] = set()
+        self._unsent: dict[int, Alert | DeviceEvent] = {}
+        self._sent: dict[int, Alert | DeviceEvent] = {}
         self._refused: set[int] = set()
+        # Where the outbox put the message with this number.
+        self._positions: dict[int, int] = {}
         self._count = 0
+        self._last = 0
 
     @initialize()
     def begin(self) -> None:
@@ -43,23 +48,51 @@ class OutboxMachine(RuleBasedStateMachine):
             probability=0.5,
             image=Image(data=picture),
         )
-        self._outbox.append(alert)
-        self._unsent[self._count] = alert
+        self._append(alert)
+
+    @rule(is_heartbeat=st.booleans())
+    def append_event(self, *, is_heartbeat: bool) -> None:
+        self._count += 1
+        at = _NOW + timedelta(seconds=self._count)
+        happening: Happening = Heartbeat(uptime_s=1)
+        if not is_heartbeat:
+            happening = Compliance(
+                window_start=at,
+                window_s=900,
+                observed_s=900,
+                people=3,
+                with_mask=1,
+                without_mask=1,
+                badly_worn=1,
+                unsure=0,
+            )
+        event = DeviceEvent(
+            event_id=UUID(int=self._count),
+            event_time=at,
+            device=Device(guid="device-1"),
+            happening=happening,
+        )
+        self._append(event)
+
+    def _append(self, told: Alert | DeviceEvent) -> None:
+        self._outbox.append(told)
+        self._unsent[self._count] = told
+        last = self._outbox.pending(after=self._last, limit=10, size_bytes_max=10**9)
+        assert len(last) == 1, "what is new stands behind everything before it"
+        self._positions[self._count] = self._last = last[0].position
 
     @precondition(lambda self: self._unsent)
     @rule(data=st.data())
     def mark_sent(self, data: st.DataObject) -> None:
-        ids = data.draw(st.lists(st.sampled_from(sorted(self._unsent)), unique=True))
-        self._outbox.mark_sent(ids)
-        for number in ids:
-            del self._unsent[number]
-        self._sent.update(ids)
+        numbers = data.draw(st.lists(st.sampled_from(sorted(self._unsent)), unique=True))
+        self._outbox.mark_sent([self._positions[number] for number in numbers])
+        self._sent |= {number: self._unsent.pop(number) for number in numbers}
 
     @precondition(lambda self: self._unsent)
     @rule(data=st.data())
     def refuse(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(self._unsent)))
-        self._outbox.refuse(number, "because")
+        self._outbox.refuse(self._positions[number], "because")
         del self._unsent[number]
         self._refused.add(number)
 
@@ -67,25 +100,35 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def drop_picture(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(self._unsent)))
-        assert self._outbox.drop_picture(number) is bool(self._unsent[number].image.data)
-        self._unsent[number] = _without_picture(self._unsent[number])
+        told = self._unsent[number]
+        had_picture = isinstance(told, Alert) and bool(told.image.data)
+        assert self._outbox.drop_picture(self._positions[number]) is had_picture
+        self._unsent[number] = _without_picture(told)
 
     @rule()
     def evict_by_age(self) -> None:
-        """Sent rows older than the tenth alert go; nothing else does."""
+        """Sent rows older than the tenth message go; nothing else does."""
         limits = eviction.Limits(keep_sent=timedelta(0), size_bytes_max=10**9)
         evicted = eviction.evict(self._outbox.connection, limits, now=_NOW + timedelta(seconds=10))
-        assert evicted == eviction.Evicted(rows=sum(number < 10 for number in self._sent))
-        self._sent = {number for number in self._sent if number >= 10}
+        aged = [told for number, told in self._sent.items() if number < 10]
+        alerts = sum(isinstance(told, Alert) for told in aged)
+        assert evicted == eviction.Evicted(rows=alerts, events=len(aged) - alerts)
+        self._sent = {number: told for number, told in self._sent.items() if number >= 10}
 
     @rule()
     def evict_to_nothing(self) -> None:
-        """Every sent row and every picture go, no unsent metadata does."""
+        """Every sent row, unsent heartbeat and picture go, no other unsent metadata does."""
         limits = eviction.Limits(keep_sent=timedelta(days=9), size_bytes_max=1)
         evicted = eviction.evict(self._outbox.connection, limits, now=_NOW)
-        assert evicted.rows == len(self._sent)
+        assert evicted.rows + evicted.events == len(self._sent)
         self._sent.clear()
-        self._unsent = {number: _without_picture(alert) for number, alert in self._unsent.items()}
+        before = len(self._unsent)
+        self._unsent = {
+            number: _without_picture(told)
+            for number, told in self._unsent.items()
+            if not (isinstance(told, DeviceEvent) and isinstance(told.happening, Heartbeat))
+        }
+        assert evicted.heartbeats == before - len(self._unsent)
 
     @rule()
     def checkpoint(self) -> None:
@@ -111,18 +154,20 @@ class OutboxMachine(RuleBasedStateMachine):
     def pending_is_what_was_appended_and_not_yet_sent(self) -> None:
         if not hasattr(self, "_outbox"):
             return
-        found = {}
-        for row in self._outbox.pending(after=0, limit=10_000, size_bytes_max=10**9):
-            assert isinstance(row.wire, Wire)
-            found[row.row_id] = contract.decode(row.wire.value)
-        assert list(found.items()) == sorted(self._unsent.items())
+        rows = self._outbox.pending(after=0, limit=10_000, size_bytes_max=10**9)
+        assert [row.position for row in rows] == [self._positions[n] for n in sorted(self._unsent)]
+        assert [_message(row.wire) for row in rows] == [
+            self._unsent[number] for number in sorted(self._unsent)
+        ]
         assert self._outbox.unsent_count() == len(self._unsent)
 
     @invariant()
     def no_row_is_lost_and_none_is_there_twice(self) -> None:
         if not hasattr(self, "_outbox"):
             return
-        (count,) = self._outbox.connection.execute("SELECT count(*) FROM alert").fetchone()
+        (count,) = self._outbox.connection.execute(
+            "SELECT (SELECT count(*) FROM alert) + (SELECT count(*) FROM device_event)"
+        ).fetchone()
         assert count == len(self._unsent) + len(self._sent) + len(self._refused)
 
     def teardown(self) -> None:
@@ -146,8 +191,14 @@ class OutboxMachine(RuleBasedStateMachine):
         return Path(self._folders[-1].name)
 
 
-def _without_picture(alert: Alert) -> Alert:
-    return alert.model_copy(update={"image": Image()})
+def _without_picture(told: Alert | DeviceEvent) -> Alert | DeviceEvent:
+    return told.model_copy(update={"image": Image()}) if isinstance(told, Alert) else told
+
+
+def _message(wire: Wire | InvalidMessage) -> Alert | DeviceEvent:
+    assert isinstance(wire, Wire)
+    decode = contract.decode if wire.kind == "alert" else event_contract.decode
+    return decode(wire.value)
 
 
 TestOutbox = OutboxMachine.TestCase

@@ -129,14 +129,14 @@ def test_two_writers_and_a_reader_share_the_outbox_and_its_checkpoints(tmp_path:
     while any(process.poll() is None for process in processes):
         batch = reader.pending(after=seen, limit=50, size_bytes_max=10**9)
         if batch:
-            seen = batch[-1].row_id
-            reader.mark_sent([row.row_id for row in batch])
+            seen = batch[-1].position
+            reader.mark_sent([row.position for row in batch])
         # What a full pipe would hold up.
         for process in processes:
             if psutil.pid_exists(process.pid):
                 _pipe(process.stdout).readline()
     for row in reader.pending(after=seen, limit=1000, size_bytes_max=10**9):
-        reader.mark_sent([row.row_id])
+        reader.mark_sent([row.position])
     errors = [process.communicate()[1] for process in processes]
 
     assert [process.returncode for process in processes] == [0, 0], errors
@@ -166,7 +166,7 @@ def test_checkpoint_lock_goes_back_when_its_process_is_killed(tmp_path: Path) ->
     process.communicate()
 
     row = outbox.pending(after=0, limit=1, size_bytes_max=1)[0]
-    outbox.refuse(row.row_id, "a write, so that there is something to move")
+    outbox.refuse(row.position, "a write, so that there is something to move")
     assert own.checkpoint(outbox.connection)
     own.close()
     outbox.close()

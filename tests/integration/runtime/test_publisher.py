@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from devstack.kafka import Topic, create_topics
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.kafka.message import Message
-from maskwatch_runtime.kafka.publisher import KafkaPublisher, Publisher, Refused
+from maskwatch_runtime.kafka.publisher import KafkaPublisher, Publisher, Refused, TopicMissing
 from maskwatch_runtime.kafka.topics import MESSAGE_BYTES_MAX
 from maskwatch_runtime.settings import KafkaSettings
 from maskwatch_runtime.testing import FakePublisher
@@ -92,6 +92,42 @@ async def test_message_that_is_too_large_is_refused_alone(
 
     assert [type(outcome) for outcome in outcomes] == [type(None), Refused, type(None)]
     assert await _published(publisher, topic, kafka, 2) == small
+
+
+async def test_topic_that_is_missing_holds_up_nothing_else(
+    publisher: Publisher, topic: str, kafka: str
+) -> None:
+    missing = f"missing-{uuid4().hex}"
+    if isinstance(publisher, FakePublisher):
+        publisher.missing = {missing}
+    known = [Message(topic, b"device", str(number).encode()) for number in range(2)]
+    lost = Message(missing, b"device", b"lost")
+
+    async with asyncio.timeout(15):
+        first = await publisher.publish([lost, *known])
+        # Within the time for which it is not asked for again.
+        second = await publisher.publish([lost])
+
+    assert [type(outcome) for outcome in first] == [TopicMissing, type(None), type(None)]
+    assert [str(outcome) for outcome in second] == [str(first[0])]
+    assert missing in str(first[0])
+    assert await _published(publisher, topic, kafka, 2) == known
+
+
+async def test_topic_that_is_made_later_is_found(kafka: str) -> None:
+    name = f"late-{uuid4().hex}"
+    publisher = KafkaPublisher(KafkaSettings(kafka_bootstrap=kafka))
+    message = Message(name, b"device", b"value")
+    try:
+        (before,) = await publisher.publish([message])
+        await create_topics(kafka, [Topic(name=name, partitions=1)])
+        async with asyncio.timeout(30):
+            while (await publisher.publish([message])) != [None]:
+                await asyncio.sleep(0.2)  # between two looks
+    finally:
+        await publisher.close()
+
+    assert isinstance(before, TopicMissing)
 
 
 async def test_absent_broker_is_unavailable_within_the_timeout() -> None:

@@ -2,7 +2,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from maskwatch_proto.alert import Alert
-from maskwatch_runtime.outbox import eviction
+from maskwatch_runtime.outbox import eviction, position
 from maskwatch_runtime.outbox.eviction import Evicted, Limits
 from maskwatch_runtime.outbox.outbox import Outbox
 from maskwatch_runtime.outbox.transaction import transaction
@@ -25,6 +25,10 @@ def _fill(outbox: Outbox, numbered: Numbered, *, rows: int) -> None:
             outbox.append(numbered(number, _PICTURE))
 
 
+def _mark(outbox: Outbox, *rowids: int) -> None:
+    outbox.mark_sent([position.of_alert(rowid) for rowid in rowids])
+
+
 def _evict(outbox: Outbox, *, keep: timedelta, size_bytes_max: int) -> Evicted:
     return eviction.evict(outbox.connection, Limits(keep, size_bytes_max), now=_NOW)
 
@@ -35,7 +39,7 @@ def test_empty_outbox_has_nothing_to_evict(outbox: Outbox) -> None:
 
 def test_young_sent_rows_stay_while_there_is_room(outbox: Outbox, numbered: Numbered) -> None:
     _fill(outbox, numbered, rows=3)
-    outbox.mark_sent([1, 2, 3])
+    _mark(outbox, 1, 2, 3)
 
     assert _evict(outbox, keep=timedelta(hours=2), size_bytes_max=10**9) == Evicted()
 
@@ -44,7 +48,7 @@ def test_sent_rows_go_when_they_are_too_old_unsent_ones_never(
     outbox: Outbox, numbered: Numbered
 ) -> None:
     _fill(outbox, numbered, rows=500)
-    outbox.mark_sent([*range(1, 451)])
+    _mark(outbox, *range(1, 451))
 
     evicted = _evict(outbox, keep=timedelta(hours=1) - timedelta(seconds=401), size_bytes_max=10**9)
 
@@ -56,7 +60,7 @@ def test_size_takes_the_oldest_sent_rows_first_and_no_more_than_needed(
     outbox: Outbox, numbered: Numbered
 ) -> None:
     _fill(outbox, numbered, rows=600)
-    outbox.mark_sent([*range(1, 501)])
+    _mark(outbox, *range(1, 501))
     whole = eviction.content_bytes(outbox.connection)
 
     evicted = _evict(outbox, keep=timedelta(days=1), size_bytes_max=whole - 10_000)
@@ -69,7 +73,7 @@ def test_pictures_go_after_the_sent_rows_and_metadata_stays(
     outbox: Outbox, numbered: Numbered
 ) -> None:
     _fill(outbox, numbered, rows=300)
-    outbox.mark_sent([1, 2])
+    _mark(outbox, 1, 2)
     whole = eviction.content_bytes(outbox.connection)
 
     evicted = _evict(outbox, keep=timedelta(days=1), size_bytes_max=whole // 2)
@@ -97,7 +101,7 @@ def test_rows_that_another_clock_stamped_do_not_hide_older_ones(
     """The first alerts came before the clock was set; those behind them are old all the same."""
     outbox.append(numbered(100_000))
     outbox.append(numbered(1))
-    outbox.mark_sent([1, 2])
+    _mark(outbox, 1, 2)
 
     assert _evict(outbox, keep=timedelta(minutes=1), size_bytes_max=10**9) == Evicted(rows=1)
     assert [row for row, _ in _left(outbox)] == [1]

@@ -7,6 +7,9 @@ import pytest
 from maskwatch_proto import contract
 from maskwatch_proto.alert import Alert
 from maskwatch_proto.contract import InvalidAlert
+from maskwatch_proto.device_event import DeviceEvent
+from maskwatch_proto.invalid import InvalidMessage
+from maskwatch_runtime.outbox import position
 from maskwatch_runtime.outbox.outbox import Outbox
 from maskwatch_runtime.outbox.rows import Wire
 from maskwatch_runtime.outbox.transaction import transaction
@@ -15,11 +18,11 @@ Numbered = Callable[..., Alert]
 
 
 def _sequences(outbox: Outbox, *, after: int = 0, limit: int = 100) -> list[int]:
-    found = outbox.pending(after=after, limit=limit, size_bytes_max=10**9)
+    found = outbox.pending(after=position.of_alert(after), limit=limit, size_bytes_max=10**9)
     return [_alert(row.wire).sequence for row in found]
 
 
-def _alert(wire: Wire | InvalidAlert) -> Alert:
+def _alert(wire: Wire | InvalidMessage) -> Alert:
     assert isinstance(wire, Wire)
     return contract.decode(wire.value)
 
@@ -36,6 +39,26 @@ def test_alerts_are_pending_in_the_order_in_which_they_were_appended(
         outbox.append(numbered(number))
 
     assert _sequences(outbox) == [3, 1, 2]
+
+
+def test_what_is_appended_together_is_stored_in_its_order_or_not_at_all(
+    outbox: Outbox, numbered: Numbered, told: Callable[..., DeviceEvent]
+) -> None:
+    outbox.append_all([])
+    outbox.append_all([numbered(1), told(2), numbered(3)])
+    (pages,) = outbox.connection.execute("PRAGMA page_count").fetchone()
+    outbox.connection.execute(f"PRAGMA max_page_count = {pages + 5}")
+
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        outbox.append_all([told(4), numbered(5, b"x" * 100_000)])
+
+    assert not outbox.connection.in_transaction
+    outbox.connection.execute("PRAGMA max_page_count = 100000")
+    outbox.append_all([told(4), numbered(5, b"x" * 100_000)])
+    assert outbox.unsent() == (3, 2)
+    pending = outbox.pending(after=0, limit=10, size_bytes_max=10**9)
+    kinds = [row.wire.kind for row in pending if isinstance(row.wire, Wire)]
+    assert kinds == ["alert", "heartbeat", "alert", "heartbeat", "alert"]
 
 
 def test_pending_begins_behind_the_given_row_and_keeps_the_limit(
@@ -64,7 +87,7 @@ def test_marked_rows_are_no_longer_pending(outbox: Outbox, numbered: Numbered) -
     for number in range(1, 4):
         outbox.append(numbered(number))
 
-    outbox.mark_sent([1, 2])
+    outbox.mark_sent([position.of_alert(1), position.of_alert(2)])
 
     assert _sequences(outbox) == [3]
     assert outbox.unsent_count() == 1
@@ -73,7 +96,7 @@ def test_marked_rows_are_no_longer_pending(outbox: Outbox, numbered: Numbered) -
 def test_marking_what_does_not_exist_changes_nothing(outbox: Outbox, numbered: Numbered) -> None:
     outbox.append(numbered(1))
 
-    outbox.mark_sent([7])
+    outbox.mark_sent([position.of_alert(7), 7])
     outbox.mark_sent([])
 
     assert _sequences(outbox) == [1]
@@ -85,7 +108,7 @@ def test_refused_row_stays_with_its_reason_and_does_not_block(
     outbox.append(numbered(1))
     outbox.append(numbered(2))
 
-    outbox.refuse(1, "too large")
+    outbox.refuse(position.of_alert(1), "too large")
 
     assert _sequences(outbox) == [2]
     assert outbox.unsent_count() == 1
@@ -96,8 +119,8 @@ def test_refused_row_stays_with_its_reason_and_does_not_block(
 def test_dropped_picture_leaves_the_rest(outbox: Outbox, numbered: Numbered) -> None:
     outbox.append(numbered(1, b"picture"))
 
-    assert outbox.drop_picture(1)
-    assert not outbox.drop_picture(1)
+    assert outbox.drop_picture(position.of_alert(1))
+    assert not outbox.drop_picture(position.of_alert(1))
 
     (row,) = outbox.pending(after=0, limit=1, size_bytes_max=1)
     assert _alert(row.wire) == numbered(1)

@@ -94,7 +94,7 @@ def test_migrated_table_takes_new_alerts_and_marks(
     assert _pending(migrated)[-1] == numbered(7, b"new")
 
     migrated.mark_sent(
-        [row.row_id for row in migrated.pending(after=0, limit=before, size_bytes_max=10**9)]
+        [row.position for row in migrated.pending(after=0, limit=before, size_bytes_max=10**9)]
     )
     assert _pending(migrated) == [numbered(7, b"new")]
 

@@ -58,6 +58,24 @@ async def test_only_what_was_acknowledged_before_the_failure_is_marked() -> None
     assert sorted(source.unsent) == [3, 4, 5]
 
 
+async def test_missing_topic_holds_up_its_own_messages_alone() -> None:
+    known = _messages(250)
+    lost = [Message("unknown", b"device", str(number).encode()) for number in range(120)]
+    source, publisher = FakeSource([*lost, *known]), FakePublisher()
+    publisher.missing = {"unknown"}
+    relay = _relay(source, publisher)
+
+    with pytest.raises(Unavailable, match="topic unknown"):
+        await relay.drain(asyncio.Event())
+    assert publisher.messages == known
+    assert len(source.unsent) == 120
+
+    publisher.missing = set()
+    assert await relay.drain(asyncio.Event()) == 120
+    assert publisher.messages == [*known, *lost]
+    assert source.unsent == {}
+
+
 @given(count=st.integers(0, 40), accepts=st.lists(st.integers(0, 15), max_size=5))
 async def test_broker_that_comes_and_goes_loses_nothing_and_keeps_the_order(
     count: int, accepts: list[int]

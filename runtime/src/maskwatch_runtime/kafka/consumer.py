@@ -82,7 +82,7 @@ class Consumer:
         self._handler = handler
         self._dead_letters = dead_letters
         self._health = health
-        self._progress = health.track("consumer")
+        self._progress = health.track(f"consumer of {subscription.topic}")
         self._in_flight = InFlight()
         self._polled_s = 0.0
         self._stop = asyncio.Event()

@@ -22,10 +22,21 @@ from maskwatch_runtime.settings import KafkaSettings
 _partition = DefaultPartitioner()
 # Slower than this a broker counts as away.
 _MESSAGES_A_SECOND_MIN = 100
+# A broker that answers knows its topics at once; one that was made just now, within this.
+_TOPIC_S = 2.0
+# So long is a missing topic not asked for again.
+_MISSING_S = 5.0
 
 
 class Refused(Exception):  # noqa: N818 - errors are named for what is wrong
     """The broker will never take this message; the reason is the text."""
+
+
+class TopicMissing(Unavailable):
+    """The broker answers and does not know the topic; messages of others are not held up."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"topic {topic}", "the broker does not know it, or may not show it to us")
 
 
 # What became of a message: None once the broker has acknowledged it.
@@ -58,6 +69,8 @@ class KafkaPublisher:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
+        # Until when, on the event loop's clock, a topic counts as missing.
+        self._missing_until_s: dict[str, float] = {}
 
     async def publish(self, messages: Sequence[Message]) -> list[Outcome]:
         try:
@@ -65,7 +78,7 @@ class KafkaPublisher:
         except BaseException:
             await self.close()
             raise
-        if any(isinstance(outcome, Unavailable) for outcome in outcomes):
+        if any(_has_failed(outcome) for outcome in outcomes):
             # What is still in the producer's buffer must not go out behind what is tried again.
             await self.close()
         return outcomes
@@ -97,12 +110,31 @@ class KafkaPublisher:
         with suppress(TimeoutError):
             # One deadline for all: a timer per message costs as much as sending it.
             async with asyncio.timeout(timeout_s + len(messages) / _MESSAGES_A_SECOND_MIN):
-                partitions = await _partitions(producer, messages)
-                for message, partition in zip(messages, partitions, strict=True):
+                missing = await self._missing(producer, {message.topic for message in messages})
+                partitions = await _partitions(
+                    producer, [message for message in messages if message.topic not in missing]
+                )
+                for message in messages:
+                    if message.topic in missing:
+                        sent.append(TopicMissing(message.topic))
+                        continue
+                    partition = partitions[message.topic, message.key]
                     sent.append(await _send(producer, message, partition))
                 await _all_done(sent)
         late: list[Outcome] = [unavailable(TimeoutError())] * (len(messages) - len(sent))
         return [_outcome(future) for future in sent] + late
+
+    async def _missing(self, producer: AIOKafkaProducer, topics: set[str]) -> set[str]:
+        """Return which topics the broker does not know; each is asked for once in a while."""
+        now_s = asyncio.get_running_loop().time()
+        for topic in topics:
+            if now_s < self._missing_until_s.get(topic, 0.0):
+                continue
+            if await _is_known(producer, topic):
+                self._missing_until_s.pop(topic, None)
+            else:
+                self._missing_until_s[topic] = asyncio.get_running_loop().time() + _MISSING_S
+        return topics & self._missing_until_s.keys()
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -119,17 +151,36 @@ class KafkaPublisher:
         return self._producer
 
 
-async def _partitions(producer: AIOKafkaProducer, messages: Sequence[Message]) -> list[int | None]:
-    """Return the partition of each message, as aiokafka's own partitioner would choose it.
+def _has_failed(outcome: Outcome) -> bool:
+    return isinstance(outcome, Unavailable) and not isinstance(outcome, TopicMissing)
+
+
+async def _is_known(producer: AIOKafkaProducer, topic: str) -> bool:
+    """Return whether the broker knows a topic; a broker that does not answer is left to `send`."""
+    with suppress(TimeoutError, KafkaError):
+        async with asyncio.timeout(_TOPIC_S):
+            await producer.partitions_for(topic)
+            return True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_TOPIC_S):
+            is_answering: bool = await producer.client.force_metadata_update()
+            return not is_answering or topic in producer.client.cluster.topics()
+    return True
+
+
+async def _partitions(
+    producer: AIOKafkaProducer, messages: Sequence[Message]
+) -> dict[tuple[str, bytes | None], int | None]:
+    """Return the partition of each topic and key, as aiokafka's own partitioner would choose it.
 
     Once per key and batch: its hash is pure Python and as dear as the rest of `send`. None leaves a
-    message without key, or of a topic that nobody knows, to aiokafka.
+    message without key to aiokafka.
     """
     chosen: dict[tuple[str, bytes | None], int | None] = {}
     for topic, key in {(message.topic, message.key) for message in messages}:
         numbers = None if key is None else await _partitions_of(producer, topic)
         chosen[topic, key] = _partition(key, sorted(numbers), []) if numbers else None
-    return [chosen[message.topic, message.key] for message in messages]
+    return chosen
 
 
 async def _partitions_of(producer: AIOKafkaProducer, topic: str) -> set[int] | None:

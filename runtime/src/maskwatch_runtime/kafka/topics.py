@@ -13,6 +13,11 @@ ALERT = "alert-topic"
 ALERT_DEAD_LETTERS = "alert-topic.dlq"
 NOTIFY = "to-notify-topic"
 NOTIFY_DEAD_LETTERS = "to-notify-topic.dlq"
+# Ours alone: on the two above an original program never meets what it cannot read.
+DEVICE_EVENT = "device-event-topic"
+DEVICE_EVENT_DEAD_LETTERS = "device-event-topic.dlq"
+NOTIFY_EVENT = "notify-event-topic"
+NOTIFY_EVENT_DEAD_LETTERS = "notify-event-topic.dlq"
 
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024 + 64 * 1024  # the contract's limit and room for the headers
 LETTER_BYTES_MAX = MESSAGE_BYTES_MAX + 16 * 1024  # the largest message and why it was rejected
@@ -40,7 +45,16 @@ TOPICS = (
     Topic(ALERT_DEAD_LETTERS, 1, _configs(30, bytes_max=LETTER_BYTES_MAX)),
     Topic(NOTIFY, 6, _configs(7)),
     Topic(NOTIFY_DEAD_LETTERS, 1, _configs(30, bytes_max=LETTER_BYTES_MAX)),
+    Topic(DEVICE_EVENT, 6, _configs(7)),
+    Topic(DEVICE_EVENT_DEAD_LETTERS, 1, _configs(30, bytes_max=LETTER_BYTES_MAX)),
+    Topic(NOTIFY_EVENT, 6, _configs(7)),
+    Topic(NOTIFY_EVENT_DEAD_LETTERS, 1, _configs(30, bytes_max=LETTER_BYTES_MAX)),
 )
+
+
+def dead_letters_of(topic: str) -> str:
+    """Return where what nobody can read of a topic is kept."""
+    return f"{topic}.dlq"
 
 
 async def create(settings: KafkaSettings, *, replication: int) -> list[str]:

@@ -1,26 +1,16 @@
-"""Making room on the device: sent rows first, then pictures; metadata that is unsent never."""
+"""Making room on the device.
+
+What is sent goes first: heartbeats, then other device events, then alerts; then heartbeats that are
+unsent; then pictures. All other metadata that is unsent stays.
+"""
 
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from maskwatch_proto import contract
 
 from maskwatch_runtime.outbox.transaction import transaction
-
-_SENT_IN_ORDER = """
-SELECT rowid FROM alert WHERE sent = 1 AND rowid > ? ORDER BY rowid LIMIT 200
-"""
-_AGED_IN_ORDER = """
-SELECT rowid FROM (SELECT rowid, created_at FROM alert WHERE sent = 1 ORDER BY rowid LIMIT 200)
-WHERE created_at < ?
-"""
-_PICTURES_IN_ORDER = """
-SELECT rowid FROM alert
-WHERE sent = 0 AND length(image_data) > 0 AND rowid > ? ORDER BY rowid LIMIT 50
-"""
-_DELETE = "DELETE FROM alert WHERE rowid = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +23,75 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Evicted:
+    """What was given up: sent alerts, pictures of unsent ones, sent events, unsent heartbeats."""
+
     rows: int = 0
     pictures: int = 0
+    events: int = 0
+    heartbeats: int = 0
 
     def __add__(self, other: "Evicted") -> "Evicted":
-        return Evicted(self.rows + other.rows, self.pictures + other.pictures)
+        return Evicted(
+            self.rows + other.rows,
+            self.pictures + other.pictures,
+            self.events + other.events,
+            self.heartbeats + other.heartbeats,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
+    """Rows of one kind, oldest first, the next ones behind a bound; what is done to each."""
+
     select: str
     evict: str
-    counted: Callable[[int], Evicted]
+    counted: Evicted
 
 
-_SENT = _Kind(_SENT_IN_ORDER, _DELETE, lambda rows: Evicted(rows=rows))
+_DELETE_ALERT = "DELETE FROM alert WHERE rowid = ?"
+_DELETE_EVENT = "DELETE FROM device_event WHERE position = ?"
+_SENT_ALERTS = _Kind(
+    "SELECT rowid FROM alert WHERE sent = 1 AND rowid > ? ORDER BY rowid LIMIT 200",
+    _DELETE_ALERT,
+    Evicted(rows=1),
+)
+_SENT_HEARTBEATS = _Kind(
+    "SELECT position FROM device_event WHERE sent = 1 AND kind = 'heartbeat' AND position > ?"
+    " ORDER BY position LIMIT 200",
+    _DELETE_EVENT,
+    Evicted(events=1),
+)
+_SENT_EVENTS = _Kind(
+    "SELECT position FROM device_event WHERE sent = 1 AND position > ? ORDER BY position LIMIT 200",
+    _DELETE_EVENT,
+    Evicted(events=1),
+)
+_UNSENT_HEARTBEATS = _Kind(
+    "SELECT position FROM device_event WHERE sent = 0 AND refused_reason IS NULL"
+    " AND kind = 'heartbeat' AND position > ? ORDER BY position LIMIT 200",
+    _DELETE_EVENT,
+    Evicted(heartbeats=1),
+)
 _PICTURES = _Kind(
-    _PICTURES_IN_ORDER,
+    "SELECT rowid FROM alert WHERE sent = 0 AND length(image_data) > 0 AND rowid > ?"
+    " ORDER BY rowid LIMIT 50",
     "UPDATE alert SET image_data = x'' WHERE rowid = ?",
-    lambda pictures: Evicted(pictures=pictures),
+    Evicted(pictures=1),
+)
+_BY_SIZE = (_SENT_HEARTBEATS, _SENT_EVENTS, _SENT_ALERTS, _UNSENT_HEARTBEATS, _PICTURES)
+
+# Sent rows are the oldest ones, so those that are too old are among the first.
+_AGED_EVENTS = _Kind(
+    "SELECT position FROM (SELECT position, created_at FROM device_event WHERE sent = 1"
+    " ORDER BY position LIMIT 200) WHERE created_at < ?",
+    _DELETE_EVENT,
+    Evicted(events=1),
+)
+_AGED_ALERTS = _Kind(
+    "SELECT rowid FROM (SELECT rowid, created_at FROM alert WHERE sent = 1"
+    " ORDER BY rowid LIMIT 200) WHERE created_at < ?",
+    _DELETE_ALERT,
+    Evicted(rows=1),
 )
 
 
@@ -60,11 +100,14 @@ def evict(connection: sqlite3.Connection, limits: Limits, *, now: datetime) -> E
 
     Deletes in small transactions, so that the detector never waits long for the write lock.
     """
-    evicted = _evict_aged(connection, before=now - limits.keep_sent)
-    for kind in (_SENT, _PICTURES):
+    before = (now - limits.keep_sent).strftime(contract.EVENT_TIME_FORMAT)
+    evicted = Evicted()
+    for kind in (_AGED_EVENTS, _AGED_ALERTS):
+        evicted += _evict_aged(connection, kind, before=before)
+    for kind in _BY_SIZE:
         after: int | None = 0
         while after is not None and content_bytes(connection) > limits.size_bytes_max:
-            after, step = _evict_some(connection, kind, after=after)
+            after, step = _evict_some(connection, kind, after)
             evicted += step
     return evicted
 
@@ -78,27 +121,29 @@ def content_bytes(connection: sqlite3.Connection) -> int:
     return int((pages - free) * page_bytes)
 
 
-def _evict_aged(connection: sqlite3.Connection, *, before: datetime) -> Evicted:
-    limit = before.strftime(contract.EVENT_TIME_FORMAT)
+def _evict_aged(connection: sqlite3.Connection, kind: _Kind, *, before: str) -> Evicted:
     evicted = Evicted()
     while True:
-        # Sent rows are the oldest ones, so those that are too old are among the first.
-        aged = connection.execute(_AGED_IN_ORDER, (limit,)).fetchall()
-        if not aged:
+        _, step = _evict_some(connection, kind, before)
+        if step == Evicted():
             return evicted
-        with transaction(connection):
-            connection.executemany(_DELETE, aged)
-        evicted += Evicted(rows=len(aged))
+        evicted += step
 
 
 def _evict_some(
-    connection: sqlite3.Connection, kind: _Kind, *, after: int
+    connection: sqlite3.Connection, kind: _Kind, bound: int | str
 ) -> tuple[int | None, Evicted]:
-    """Evict the next rows of a kind; return the last one's id, None when there are no more."""
+    """Evict the next rows of a kind; return the last one's number, None when there are no more."""
     # From where the last step ended: beginning anew each time would take the square of the rows.
-    found = connection.execute(kind.select, (after,)).fetchall()
+    found = connection.execute(kind.select, (bound,)).fetchall()
     if not found:
         return None, Evicted()
     with transaction(connection):
         connection.executemany(kind.evict, found)
-    return int(found[-1][0]), kind.counted(len(found))
+    return int(found[-1][0]), _times(kind.counted, len(found))
+
+
+def _times(one: Evicted, count: int) -> Evicted:
+    return Evicted(
+        one.rows * count, one.pictures * count, one.events * count, one.heartbeats * count
+    )

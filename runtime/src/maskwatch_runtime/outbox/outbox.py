@@ -1,32 +1,65 @@
 """Reading and writing the outbox. Every method is one transaction, durable on return."""
 
+import heapq
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
+from maskwatch_proto import contract
 from maskwatch_proto.alert import Alert
 from maskwatch_proto.contract import InvalidAlert
+from maskwatch_proto.device_event import DeviceEvent
+from maskwatch_proto.invalid import InvalidMessage
 
-from maskwatch_runtime.outbox import rows, schema
-from maskwatch_runtime.outbox.transaction import transaction
+from maskwatch_runtime.outbox import event_rows, position, rows, schema
+from maskwatch_runtime.outbox.transaction import snapshot, transaction
 
-_COLUMNS = ", ".join(rows.ALERT_COLUMNS)
-_INSERT = (
-    f"INSERT INTO alert (id, {_COLUMNS}, sent)"  # noqa: S608 - names from our own schema
-    f" VALUES (?, {', '.join('?' * len(rows.ALERT_COLUMNS))}, 0)"
-)
-_PENDING = f"""
-SELECT rowid, {_COLUMNS} FROM alert
-WHERE sent = 0 AND refused_reason IS NULL AND rowid > ? ORDER BY rowid LIMIT ?
+_ALERT_COLUMNS = ", ".join(rows.ALERT_COLUMNS)
+_EVENT_COLUMNS = ", ".join(event_rows.COLUMNS)
+_INSERT_ALERT = f"""
+INSERT INTO alert (rowid, {_ALERT_COLUMNS}, sent)
+VALUES ({position.ROWID_OF_NEXT_ALERT}, {", ".join("?" * len(rows.ALERT_COLUMNS))}, 0)
+"""  # noqa: S608 - names from our own schema
+# The older kind of the original table: its id is no number, and may not be null.
+_INSERT_ALERT_WITH_TEXT_ID = f"""
+INSERT INTO alert (rowid, {_ALERT_COLUMNS}, sent, id)
+VALUES ({position.ROWID_OF_NEXT_ALERT}, {", ".join("?" * len(rows.ALERT_COLUMNS))}, 0, ?)
+"""  # noqa: S608 - the same
+_INSERT_EVENT = f"""
+INSERT INTO device_event (position, {_EVENT_COLUMNS})
+VALUES ({position.OF_NEXT_EVENT}, {", ".join("?" * len(event_rows.COLUMNS))})
+"""  # noqa: S608 - the same
+_UNSENT = "sent = 0 AND refused_reason IS NULL"
+_PENDING_ALERTS = f"""
+SELECT rowid, {_ALERT_COLUMNS} FROM alert
+WHERE {_UNSENT} AND rowid > ? ORDER BY rowid LIMIT ?
+"""  # noqa: S608 - the same
+_PENDING_EVENTS = f"""
+SELECT position, {_EVENT_COLUMNS} FROM device_event
+WHERE {_UNSENT} AND position > ? ORDER BY position LIMIT ?
+"""  # noqa: S608 - the same
+_OLDEST = f"""
+SELECT * FROM (SELECT created_at FROM alert WHERE {_UNSENT} ORDER BY rowid LIMIT 1)
+UNION ALL
+SELECT * FROM (SELECT created_at FROM device_event WHERE {_UNSENT} ORDER BY position LIMIT 1)
 """  # noqa: S608 - the same
 
 
 class Pending(NamedTuple):
-    """An unsent row: its message, or why it has none."""
+    """An unsent row: its message, or why it has none. `position` rises in the order of storing."""
 
-    row_id: int
-    wire: rows.Wire | InvalidAlert
+    position: int
+    wire: rows.Wire | InvalidMessage
+
+
+class Unsent(NamedTuple):
+    """How many rows wait for the broker, not counting refused ones."""
+
+    alerts: int
+    device_events: int
 
 
 class Outbox:
@@ -35,7 +68,6 @@ class Outbox:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         kinds = {row[1]: row[2].lower() for row in connection.execute("PRAGMA table_info(alert)")}
-        # The older kind of the original table: its id is no number, and may not be null.
         self._has_text_id = kinds["id"] == "text"
 
     @classmethod
@@ -43,20 +75,40 @@ class Outbox:
         """Open or create the file; see `schema.connect` for what is refused."""
         return cls(schema.connect(path))
 
-    def append(self, alert: Alert) -> None:
-        """Store the alert; once this returns, a power cut does not lose it.
+    def append(self, told: Alert | DeviceEvent) -> None:
+        """Store an alert or a device event; once this returns, a power cut does not lose it.
 
         Raises:
             sqlite3.OperationalError: The disk is full, cannot be written, or was busy for 10 s.
         """
-        row_id = str(alert.event_id) if self._has_text_id else None
-        self._connection.execute(_INSERT, (row_id, *rows.values(alert)))
+        self._insert(told)
+
+    def append_all(self, told: Sequence[Alert | DeviceEvent]) -> None:
+        """Store alerts and device events in their order, all of them or none, with one fsync.
+
+        Raises:
+            sqlite3.OperationalError: As `append`.
+        """
+        if not told:
+            return
+        with transaction(self._connection):
+            for one in told:
+                self._insert(one)
+
+    def _insert(self, told: Alert | DeviceEvent) -> None:
+        if isinstance(told, DeviceEvent):
+            self._connection.execute(_INSERT_EVENT, event_rows.values(told))
+        elif self._has_text_id:
+            values = (*rows.values(told), str(told.event_id))
+            self._connection.execute(_INSERT_ALERT_WITH_TEXT_ID, values)
+        else:
+            self._connection.execute(_INSERT_ALERT, rows.values(told))
 
     def pending(self, *, after: int, limit: int, size_bytes_max: int) -> list[Pending]:
-        """Return the next unsent rows in order, at least one if there is any.
+        """Return the next unsent rows of both tables in one order, at least one if there is any.
 
         Args:
-            after: Row id behind which to begin; 0 for the oldest.
+            after: Position behind which to begin; 0 for the oldest.
             limit: At most so many rows.
             size_bytes_max: Stop before their messages together are larger than this.
         """
@@ -75,44 +127,89 @@ class Outbox:
     def _pending(self, after: int, limit: int, size_bytes_max: int) -> list[Pending]:
         found: list[Pending] = []
         size_bytes = 0
-        cursor = self._connection.execute(_PENDING, (after, limit))
-        for row_id, *columns in cursor:
-            pending = Pending(row_id, _wire_of(tuple(columns)))
-            if isinstance(pending.wire, rows.Wire):
-                size_bytes += len(pending.wire.value)
-            if found and size_bytes > size_bytes_max:
-                break
-            found.append(pending)
-        cursor.close()
+        # Of one moment: an alert stored between the two reads would else be overtaken.
+        with snapshot(self._connection), closing(self._alerts(after, limit)) as alerts:
+            events = self._events(after, limit, size_bytes_max)
+            for pending in heapq.merge(alerts, events, key=_position) if events else alerts:
+                if isinstance(pending.wire, rows.Wire):
+                    size_bytes += len(pending.wire.value)
+                if found and (size_bytes > size_bytes_max or len(found) == limit):
+                    break
+                found.append(pending)
         return found
 
-    def mark_sent(self, row_ids: Sequence[int]) -> None:
+    def _alerts(self, after: int, limit: int) -> Generator[Pending, None, None]:
+        cursor = self._connection.execute(_PENDING_ALERTS, (position.alert_rowid(after), limit))
+        with closing(cursor):
+            for rowid, *columns in cursor:
+                yield Pending(position.of_alert(rowid), _wire_of(rows.wire, tuple(columns)))
+
+    def _events(self, after: int, limit: int, size_bytes_max: int) -> list[Pending]:
+        """Return no more than what fills a batch alone."""
+        found: list[Pending] = []
+        size_bytes = 0
+        with closing(self._connection.execute(_PENDING_EVENTS, (after, limit))) as cursor:
+            for place, *columns in cursor:
+                pending = Pending(place, _wire_of(event_rows.wire, tuple(columns)))
+                found.append(pending)
+                if isinstance(pending.wire, rows.Wire):
+                    size_bytes += len(pending.wire.value)
+                if size_bytes > size_bytes_max:
+                    break
+        return found
+
+    def mark_sent(self, positions: Sequence[int]) -> None:
         # 0 and 1 take the same room in a record, so SQLite leaves the picture's pages untouched.
         with transaction(self._connection):
             self._connection.executemany(
-                "UPDATE alert SET sent = 1 WHERE rowid = ?", [(row_id,) for row_id in row_ids]
+                "UPDATE alert SET sent = 1 WHERE rowid = ?",
+                [(position.alert_rowid(one),) for one in positions if position.is_alert(one)],
+            )
+            self._connection.executemany(
+                "UPDATE device_event SET sent = 1 WHERE position = ?",
+                [(one,) for one in positions if not position.is_alert(one)],
             )
 
-    def refuse(self, row_id: int, reason: str) -> None:
-        """Set the row aside for a person to look at; it is neither sent nor evicted."""
-        self._connection.execute(
-            "UPDATE alert SET refused_reason = ? WHERE rowid = ?", (reason, row_id)
-        )
+    def refuse(self, place: int, reason: str) -> None:
+        """Set the row at a position aside for a person to look at; neither sent nor evicted."""
+        if position.is_alert(place):
+            statement = "UPDATE alert SET refused_reason = ? WHERE rowid = ?"
+            self._connection.execute(statement, (reason, position.alert_rowid(place)))
+        else:
+            statement = "UPDATE device_event SET refused_reason = ? WHERE position = ?"
+            self._connection.execute(statement, (reason, place))
 
-    def drop_picture(self, row_id: int) -> bool:
+    def drop_picture(self, place: int) -> bool:
         """Keep the metadata and forget the picture; return whether there was one."""
+        if not position.is_alert(place):
+            return False
         cursor = self._connection.execute(
             "UPDATE alert SET image_data = x'' WHERE rowid = ? AND length(image_data) > 0",
-            (row_id,),
+            (position.alert_rowid(place),),
         )
         return cursor.rowcount > 0
 
-    def unsent_count(self) -> int:
-        """Return how many rows wait for the broker, not counting refused ones."""
-        (count,) = self._connection.execute(
-            "SELECT count(*) FROM alert WHERE sent = 0 AND refused_reason IS NULL"
+    def unsent(self) -> Unsent:
+        """Return how many rows of each table wait for the broker."""
+        row = self._connection.execute(
+            f"SELECT (SELECT count(*) FROM alert WHERE {_UNSENT}),"  # noqa: S608 - our own words
+            f" (SELECT count(*) FROM device_event WHERE {_UNSENT})"
         ).fetchone()
-        return int(count)
+        return Unsent(*row)
+
+    def unsent_count(self) -> int:
+        """Return how many rows wait for the broker, alerts and device events together."""
+        return sum(self.unsent())
+
+    def oldest_unsent_at(self) -> datetime | None:
+        """Return when the oldest row that waits was stamped; None when nothing does."""
+        moments = []
+        for (text,) in self._connection.execute(_OLDEST):
+            try:
+                moments.append(contract.event_time(str(text)))
+            except InvalidAlert:  # a foreign program's; it will be refused
+                continue
+        return min(moments, default=None)
 
     def data_version(self) -> int:
         """Return a number that changes with every commit of another connection; cheap."""
@@ -128,10 +225,16 @@ class Outbox:
         return self._connection
 
 
-def _wire_of(columns: tuple[object, ...]) -> rows.Wire | InvalidAlert:
+def _position(pending: Pending) -> int:
+    return pending.position
+
+
+def _wire_of(
+    wire: Callable[[tuple[Any, ...]], rows.Wire], columns: tuple[Any, ...]
+) -> rows.Wire | InvalidMessage:
     try:
-        return rows.wire(columns)
-    except InvalidAlert as error:
+        return wire(columns)
+    except InvalidMessage as error:
         return error
 
 

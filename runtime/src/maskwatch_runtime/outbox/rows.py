@@ -50,13 +50,20 @@ def values(alert: Alert) -> tuple[Any, ...]:
     )
 
 
+ALERT = "alert"
+
+
 class Wire(NamedTuple):
-    """An alert ready to be published: its bytes, and what the envelope repeats of them."""
+    """A row ready to be published: its bytes, and what the envelope repeats of them.
+
+    `kind` is that of a device event, or ALERT.
+    """
 
     event_id: str
     event_time: str
     device_guid: str
     value: bytes
+    kind: str = ALERT
 
 
 def wire(row: tuple[Any, ...]) -> Wire:

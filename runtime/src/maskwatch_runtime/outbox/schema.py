@@ -1,8 +1,9 @@
-"""The table, and the way an older one becomes it.
+"""The tables, and the way an older file comes to have them.
 
-The first nineteen columns are those of the original programs, so that the original detector can
-fill this table and the original dispatcher can drain it. Ours are nullable. Rows are ordered by
-SQLite's rowid, because the old kind of the original table has a text id.
+The first nineteen columns of `alert` are those of the original programs, so that the original
+detector can fill this table and the original dispatcher can drain it. Ours are nullable. Rows are
+ordered by SQLite's rowid, because the old kind of the original table has a text id. `device_event`
+is ours alone; see `position` for the order that both tables share.
 """
 
 import sqlite3
@@ -71,10 +72,24 @@ CREATE TABLE IF NOT EXISTS alert (
     {", ".join(f"{name} {kind}" for name, kind in OWN_COLUMNS.items())}
 )
 """
-# Small while the dispatcher keeps up: only what is still to be sent stands in it.
-_INDEX = (
-    "CREATE INDEX IF NOT EXISTS alert_unsent ON alert (sent)"
+# AUTOINCREMENT remembers the last position even when every row is evicted.
+_CREATE_EVENTS = """
+CREATE TABLE IF NOT EXISTS device_event (
+    position integer PRIMARY KEY AUTOINCREMENT,
+    event_id text NOT NULL,
+    kind text NOT NULL,
+    device_id text NOT NULL,
+    created_at text NOT NULL,
+    sent int NOT NULL DEFAULT 0,
+    refused_reason text,
+    payload blob NOT NULL
+)
+"""
+# Small while the dispatcher keeps up: only what is still to be sent stands in them.
+_INDEXES = tuple(
+    f"CREATE INDEX IF NOT EXISTS {table}_unsent ON {table} (sent)"
     " WHERE sent = 0 AND refused_reason IS NULL"
+    for table in ("alert", "device_event")
 )
 
 _BUSY_S = 10.0
@@ -92,7 +107,7 @@ _PASSING = frozenset(
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the outbox at `path`, creating it or bringing an original table up to date in place.
+    """Open the outbox at `path`, creating it or bringing an older file up to date in place.
 
     The connection may pass between threads, used by one at a time. It never checkpoints by itself:
     SQLite before 3.51.3 can corrupt a WAL file when two processes do (see `checkpoint`).
@@ -136,7 +151,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     for name, kind in OWN_COLUMNS.items():
         if name not in present:
             connection.execute(f"ALTER TABLE alert ADD COLUMN {name} {kind}")
-    connection.execute(_INDEX)
+    connection.execute(_CREATE_EVENTS)
+    for index in _INDEXES:
+        connection.execute(index)
     connection.execute("COMMIT")
 
 

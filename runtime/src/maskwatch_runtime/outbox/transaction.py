@@ -1,4 +1,4 @@
-"""A write to the outbox: all of it or nothing."""
+"""A write to the outbox: all of it or nothing; a read of it: all of one moment."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -20,3 +20,14 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let the block's statements see the same moment, whatever others commit meanwhile."""
+    connection.execute("BEGIN DEFERRED")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("COMMIT")

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.kafka.message import Message
-from maskwatch_runtime.kafka.publisher import Outcome, Refused
+from maskwatch_runtime.kafka.publisher import Outcome, Refused, TopicMissing
 from maskwatch_runtime.kafka.topics import MESSAGE_BYTES_MAX
 
 
@@ -11,6 +11,7 @@ class FakePublisher:
 
     Attributes:
         is_down: While set, every message is Unavailable.
+        missing: Topics that the broker does not know.
         accepts: So many messages are taken before the broker goes down; None for no end.
     """
 
@@ -18,6 +19,7 @@ class FakePublisher:
         self.messages: list[Message] = []
         self.is_down = False
         self.accepts = accepts
+        self.missing: set[str] = set()
 
     async def connect(self) -> None:
         if self.is_down:
@@ -32,6 +34,8 @@ class FakePublisher:
     def _take(self, message: Message) -> Outcome:
         if len(message.value) > MESSAGE_BYTES_MAX:
             return Refused(f"the message has {len(message.value)} bytes")
+        if message.topic in self.missing and not self.is_down:
+            return TopicMissing(message.topic)
         if self.accepts == 0:
             self.is_down = True
         if self.is_down:
