@@ -163,7 +163,9 @@ class _Bench:
             AlertHandler(Archive(pool, SystemClock()), metrics, SystemClock(), on_archived=_nobody),
             load.messages,
         )
-        letters = DeadLetters(publisher, topic=topics.ALERT_DEAD_LETTERS, counter=metrics.rejected)
+        letters = DeadLetters(
+            publisher, topic=topics.ALERT_DEAD_LETTERS, counter=metrics.alerts.rejected
+        )
         consumer = Consumer(
             settings, app.subscription(settings), handler, dead_letters=letters, health=health
         )

@@ -11,6 +11,7 @@ from ingress import app
 from ingress.settings import IngressSettings, MigrateSettings
 from maskwatch_proto.alert import Alert, ClockQuality, Device, FaceBox, Image, Label, Location
 from maskwatch_proto.alert import Model as ModelName
+from maskwatch_proto.device_event import DeviceEvent, Happening
 from maskwatch_runtime import migrations
 from pydantic import SecretStr
 
@@ -18,6 +19,7 @@ _TEMPLATE = "ingress_template"
 _PASSWORD = "invented"
 
 MakeAlert = Callable[..., Alert]
+MakeEvent = Callable[..., DeviceEvent]
 Connect = Callable[[str], Awaitable[asyncpg.Connection]]
 Migrate = Callable[[str], None]
 
@@ -125,5 +127,26 @@ def make_alert() -> MakeAlert:
             clock_quality=ClockQuality.SYNCHRONISED,
         )
         return alert.model_copy(update=changes)
+
+    return make
+
+
+@pytest.fixture
+def make_event() -> MakeEvent:
+    """Makes a device event of its own event id; takes fields to set otherwise."""
+
+    def make(happening: Happening, **changes: object) -> DeviceEvent:
+        event = DeviceEvent(
+            event_id=uuid4(),
+            event_time=datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC),
+            device=Device(type="rpi4", guid="door-1", enrolled_on="2025-12-31 10:00:00"),
+            location=Location(longitude=2.25, latitude=48.75),
+            camera="north",
+            boot_id="boot-1",
+            sequence=301,
+            clock_quality=ClockQuality.SYNCHRONISED,
+            happening=happening,
+        )
+        return event.model_copy(update=changes)
 
     return make

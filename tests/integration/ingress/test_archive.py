@@ -6,9 +6,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from devstack.postgres import Postgres
-from ingress.archive import Archive, RowRefused
+from ingress.archive import Archive
 from ingress.handler import AlertHandler
 from ingress.metrics import Metrics
+from ingress.refusals import RowRefused
 from ingress.settings import IngressSettings
 from maskwatch_proto import contract
 from maskwatch_proto.alert import Alert, Device, FaceBox, Image, Location

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import pytest
+from ingress import requests
 from ingress.archive import Archive
 from ingress.metrics import Metrics
 from ingress.requests import RequestSource
@@ -35,12 +36,16 @@ async def make_source(settings: IngressSettings) -> AsyncIterator[MakeSource]:
     sources: list[RequestSource] = []
 
     def make() -> RequestSource:
-        sources.append(RequestSource(settings, Metrics(CollectorRegistry())))
+        sources.append(_source(settings))
         return sources[-1]
 
     yield make
     for source in sources:
         await source.close()
+
+
+def _source(settings: IngressSettings) -> RequestSource:
+    return RequestSource(settings, requests.ALERTS, Metrics(CollectorRegistry()).alerts)
 
 
 @pytest.fixture

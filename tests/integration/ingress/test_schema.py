@@ -23,6 +23,8 @@ _NOT_FOR_ANALYSTS = (
     "face_detection_model",
     "mask_classification_model",
     "notification_request",
+    "device_event",
+    "event_notification_request",
     "ingress_schema_version",
 )
 
@@ -107,6 +109,10 @@ async def test_no_view_shows_a_picture(connect_as: Connect) -> None:
         "alerts_per_day",
         "alerts_per_camera",
         "device_overview",
+        "compliance",
+        "episode",
+        "camera_outage",
+        "device_health",
     }
     assert "bytea" not in {column["data_type"] for column in columns}
 
@@ -143,6 +149,8 @@ async def test_analyst_changes_nothing(
         "TRUNCATE alert CASCADE",
         "DELETE FROM alert",
         "DELETE FROM image",
+        "DELETE FROM device_event",
+        "UPDATE device_event SET detail = '{}'",
         "UPDATE alert SET notification_sent = true",
         "ALTER TABLE alert ADD COLUMN x int",
         "CREATE TABLE public.mine (id int)",
@@ -166,6 +174,9 @@ async def test_ingress_neither_drops_nor_rewrites(
         "INSERT INTO device (id) VALUES ('x')",
         "DELETE FROM alert",
         "SELECT * FROM notification_request",
+        "SELECT * FROM event_notification_request",
+        "INSERT INTO device_event DEFAULT VALUES",
+        "UPDATE device_event SET camera = ''",
     ],
 )
 async def test_notifier_changes_nothing_but_the_mark(statement: str, connect_as: Connect) -> None:
@@ -214,6 +225,6 @@ async def test_databases_of_one_cluster_migrate_side_by_side_and_one_twice(
         versions = await connection.fetch("SELECT version_num FROM ingress_schema_version")
         zone = await connection.fetchval("SHOW timezone")
         await connection.close()
-        assert [row["version_num"] for row in versions] == ["0003"]
+        assert [row["version_num"] for row in versions] == ["0004"]
         assert zone == "UTC"
         await postgres_server.drop_database(name)

@@ -5,11 +5,12 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ingress.archive import RowRefused
-from ingress.handler import AlertHandler
+from ingress.handler import AlertHandler, DeviceEventHandler
 from ingress.metrics import Metrics
-from maskwatch_proto import contract
+from ingress.refusals import RowRefused
+from maskwatch_proto import contract, event_contract
 from maskwatch_proto.alert import Alert, Device
+from maskwatch_proto.device_event import DeviceEvent, Heartbeat
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.kafka.message import Record
 from maskwatch_runtime.testing import FakeClock
@@ -193,3 +194,52 @@ def _small_record(number: int) -> Record:
         probability=0.5,
     )
     return Record("alert-topic", 0, number, 0, None, contract.encode(alert))
+
+
+class _Events:
+    """Keeps device events in the order of their arrival; refuses the sequences it is told to."""
+
+    def __init__(self, refused: Sequence[int] = ()) -> None:
+        self.sequences: list[int] = []
+        self._refused = set(refused)
+
+    async def insert(self, events: Sequence[DeviceEvent]) -> int:
+        sequences = [event.sequence for event in events]
+        if self._refused & set(sequences):
+            raise RowRefused("violates a rule")
+        new = [sequence for sequence in sequences if sequence not in self.sequences]
+        self.sequences += new
+        return len(new)
+
+
+def _event_record(number: int) -> Record:
+    event = DeviceEvent(
+        event_id=UUID(int=number),
+        event_time=datetime(2026, 1, 1, tzinfo=UTC),
+        device=Device(guid="door"),
+        sequence=number,
+        happening=Heartbeat(uptime_s=1),
+    )
+    return Record("device-event-topic", 0, number, 0, None, event_contract.encode(event))
+
+
+async def test_device_events_are_archived_in_order_around_what_is_invalid() -> None:
+    archive, registry, wakes = _Events(refused=[5]), CollectorRegistry(), []
+    handler = DeviceEventHandler(
+        archive,
+        Metrics(registry),
+        FakeClock(datetime(2026, 1, 1, tzinfo=UTC)),
+        on_archived=lambda: wakes.append(1),
+    )
+    alert = _with_value(_event_record(4), _small_record(4).value)
+
+    rejected = await handler.handle(
+        [_event_record(9), _event_record(2), alert, _event_record(5), _event_record(2)]
+    )
+
+    assert archive.sequences == [9, 2]
+    found = [(one.record.offset, one.field) for one in rejected]
+    assert found == [(4, "schema_version"), (5, "archive")]
+    assert wakes
+    assert registry.get_sample_value("ingress_device_events_archived_total") == 2
+    assert registry.get_sample_value("ingress_alerts_archived_total") == 0

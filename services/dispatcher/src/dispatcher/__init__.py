@@ -1,1 +1,1 @@
-"""Publishes the alerts of a device's outbox to Kafka."""
+"""Publishes the alerts and events of a device's outbox to Kafka."""

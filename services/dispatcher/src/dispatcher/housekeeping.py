@@ -1,13 +1,14 @@
 """Keeps the outbox's file small: evicts, checkpoints, and tells how much waits."""
 
 import asyncio
+from dataclasses import asdict
 
 import structlog
 from maskwatch_runtime.clock import Clock
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.outbox import eviction
 from maskwatch_runtime.outbox.checkpoint import Checkpointer
-from maskwatch_runtime.outbox.outbox import Outbox
+from maskwatch_runtime.outbox.outbox import Outbox, Unsent
 from maskwatch_runtime.retry import sleep_unless_stopped
 
 from dispatcher.metrics import Metrics
@@ -53,13 +54,16 @@ class Housekeeping:
         )
         self._metrics.evicted_rows.inc(evicted.rows)
         self._metrics.evicted_pictures.inc(evicted.pictures)
+        self._metrics.evicted_events.inc(evicted.events)
+        self._metrics.evicted_heartbeats.inc(evicted.heartbeats)
         unsent, content_bytes = await self._source.in_thread(_sizes)
-        self._metrics.unsent.set(unsent)
+        self._metrics.unsent.set(unsent.alerts)
+        self._metrics.events_unsent.set(unsent.device_events)
         self._metrics.content_bytes.set(content_bytes)
         if evicted != eviction.Evicted():
-            _log.info("evicted", action="evict", rows=evicted.rows, pictures=evicted.pictures)
+            _log.info("evicted", action="evict", **asdict(evicted))
         return evicted
 
 
-def _sizes(outbox: Outbox) -> tuple[int, int]:
-    return outbox.unsent_count(), eviction.content_bytes(outbox.connection)
+def _sizes(outbox: Outbox) -> tuple[Unsent, int]:
+    return outbox.unsent(), eviction.content_bytes(outbox.connection)

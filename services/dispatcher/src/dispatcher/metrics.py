@@ -11,10 +11,18 @@ class Metrics:
         def gauge(name: str, meaning: str) -> Gauge:
             return Gauge(f"dispatcher_{name}", meaning, registry=registry)
 
+        def by_kind(name: str, meaning: str) -> Counter:
+            return Counter(f"dispatcher_{name}", meaning, ["kind"], registry=registry)
+
         self.sent = counter("alerts_sent", "Alerts that the broker has acknowledged")
         self.refused = counter("alerts_refused", "Rows set aside: no alert, or refused by Kafka")
+        self.events_sent = by_kind("device_events_sent", "Device events that it has acknowledged")
+        self.events_refused = counter("device_events_refused", "Device events set aside")
         self.shrunk = counter("pictures_dropped_too_large", "Pictures left out to fit the topic")
         self.evicted_rows = counter("rows_evicted", "Sent rows deleted by age or size")
         self.evicted_pictures = counter("pictures_evicted", "Unsent pictures given up for room")
-        self.unsent = gauge("alerts_unsent", "Rows that wait for the broker")
+        self.evicted_events = counter("device_events_evicted", "Sent device events deleted")
+        self.evicted_heartbeats = counter("heartbeats_evicted", "Unsent heartbeats given up")
+        self.unsent = gauge("alerts_unsent", "Alerts that wait for the broker")
+        self.events_unsent = gauge("device_events_unsent", "Device events that wait for it")
         self.content_bytes = gauge("outbox_content_bytes", "Bytes in use in the outbox's file")

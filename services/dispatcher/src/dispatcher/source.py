@@ -9,8 +9,9 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
-from maskwatch_proto.contract import InvalidAlert
+from maskwatch_proto.invalid import InvalidMessage
 from maskwatch_runtime.errors import Unavailable
+from maskwatch_runtime.outbox import position
 from maskwatch_runtime.outbox.outbox import Outbox, Pending
 from maskwatch_runtime.relay import Entry
 
@@ -39,27 +40,33 @@ class OutboxSource:
         self._metrics = metrics
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         self._seen_version = -1
+        # Kinds of the device events that were read and not yet settled, by position.
+        self._kinds: dict[int, str] = {}
 
     async def pending(self, *, after: int) -> Sequence[Entry]:
         while True:
             rows, entries = await self._in_thread(partial(self._read, after))
             for row in rows:
-                if isinstance(row.wire, InvalidAlert):
-                    await self._set_aside(row.row_id, str(row.wire))
+                if isinstance(row.wire, InvalidMessage):
+                    await self._set_aside(row.position, str(row.wire))
             # A batch of nothing but rows that were set aside is not the end of the outbox.
             if entries or not rows:
                 return entries
-            after = rows[-1].row_id
+            after = rows[-1].position
 
     async def mark_sent(self, ids: Sequence[int]) -> None:
         await self._in_thread(lambda: self._outbox.mark_sent(ids))
-        self._metrics.sent.inc(len(ids))
+        self._metrics.sent.inc(sum(position.is_alert(one) for one in ids))
+        for one in ids:
+            if not position.is_alert(one):
+                self._metrics.events_sent.labels(self._kinds.pop(one, "unknown")).inc()
 
     async def refuse(self, entry: Entry, reason: str) -> None:
         """Try once more without the picture; set aside what is refused even so."""
         if await self._in_thread(lambda: self._outbox.drop_picture(entry.id)):
             self._metrics.shrunk.inc()
-            _log.warning("picture left out", action="shrink", row=entry.id, reason=reason)
+            row = position.alert_rowid(entry.id)
+            _log.warning("picture left out", action="shrink", row=row, reason=reason)
         else:
             await self._set_aside(entry.id, reason)
 
@@ -80,21 +87,28 @@ class OutboxSource:
         self._thread.shutdown()
         self._outbox.close()
 
-    async def _set_aside(self, row_id: int, reason: str) -> None:
-        await self._in_thread(lambda: self._outbox.refuse(row_id, reason))
-        self._metrics.refused.inc()
-        _log.error("row set aside", action="refuse", row=row_id, reason=reason)
+    async def _set_aside(self, place: int, reason: str) -> None:
+        await self._in_thread(lambda: self._outbox.refuse(place, reason))
+        self._kinds.pop(place, None)
+        is_alert = position.is_alert(place)
+        (self._metrics.refused if is_alert else self._metrics.events_refused).inc()
+        table, row = ("alert", position.alert_rowid(place)) if is_alert else ("device_event", place)
+        _log.error("row set aside", action="refuse", table=table, row=row, reason=reason)
 
     def _read(self, after: int) -> tuple[list[Pending], list[Entry]]:
+        if after == 0:  # nothing is on its way; what was evicted meanwhile is never settled
+            self._kinds.clear()
         rows = self._outbox.pending(
             after=after, limit=self._limits.rows, size_bytes_max=self._limits.size_bytes
         )
         # Encoded here, while the event loop talks to the broker.
-        entries = [
-            Entry(row.row_id, envelope.message(row.wire))
-            for row in rows
-            if not isinstance(row.wire, InvalidAlert)
-        ]
+        entries = []
+        for row in rows:
+            if isinstance(row.wire, InvalidMessage):
+                continue
+            if not position.is_alert(row.position):
+                self._kinds[row.position] = row.wire.kind
+            entries.append(Entry(row.position, envelope.message(row.wire)))
         return rows, entries
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

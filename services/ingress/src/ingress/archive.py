@@ -1,30 +1,17 @@
 """Alerts into PostgreSQL: one transaction per batch, each alert once."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from maskwatch_proto.alert import Alert
 from maskwatch_runtime.clock import Clock
 from maskwatch_runtime.postgres import Pool
 
 from ingress import columns, statements
+from ingress.refusals import ParentMissing, refusals
 from ingress.registry import Registry
-
-# SQLSTATE classes that speak of the values: data exception, integrity constraint, check option.
-# Source: PostgreSQL manual, appendix A.
-_CLASSES_OF_VALUES = ("22", "23", "44")
-
-
-class RowRefused(Exception):  # noqa: N818 - errors are named for what is wrong
-    """PostgreSQL will never take at least one of the rows; none was written."""
-
-
-class _ParentMissing(RowRefused):
-    """A row that an alert refers to is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +45,12 @@ class Archive:
         # The same order everywhere, so that two batches with the same alerts cannot deadlock.
         ordered = sorted(alerts, key=lambda alert: alert.event_id.int)
         try:
-            with _refusals():
+            with refusals():
                 return await self._insert(ordered)
-        except _ParentMissing:
+        except ParentMissing:
             # Somebody has deleted a device or a model that this process took for registered.
             self._forget()
-        with _refusals():
+        with refusals():
             return await self._insert(ordered)
 
     async def _insert(self, alerts: Sequence[Alert]) -> int:
@@ -101,16 +88,3 @@ async def _register(connection: PoolConnectionProxy, due: _Due) -> None:
     if due.mask_models:
         models = columns.models(alert.mask_model for alert in due.mask_models.values())
         await connection.execute(statements.MASK_MODELS, *models)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Tell rows that PostgreSQL will never take from everything else that goes wrong."""
-    try:
-        yield
-    except asyncpg.ForeignKeyViolationError as error:
-        raise _ParentMissing(str(error)) from error
-    except asyncpg.PostgresError as error:
-        if (error.sqlstate or "")[:2] in _CLASSES_OF_VALUES:
-            raise RowRefused(str(error)) from error
-        raise

@@ -1,10 +1,11 @@
-"""Alerts as the arrays that the statements take; pure."""
+"""Alerts and device events as the arrays that the statements take; pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from maskwatch_proto.alert import Alert, FaceBox, Model
+from maskwatch_proto.device_event import DeviceEvent
 
 Columns = Sequence[Sequence[Any]]
 _NO_BOX = (None, None, None, None)
@@ -30,9 +31,14 @@ def images(numbers: Mapping[Any, int], batch: Iterable[Alert]) -> Columns:
     return transposed(rows)
 
 
-def devices(batch: Iterable[Alert]) -> Columns:
-    """Return the parameters of `statements.DEVICES`, one row per alert, sorted by id."""
-    return transposed([_device(alert) for alert in sorted(batch, key=lambda one: one.device.guid)])
+def events(batch: Iterable[DeviceEvent]) -> Columns:
+    """Return one sequence per parameter of `statements.EVENTS`, rows in the order of the batch."""
+    return transposed([_event(event) for event in batch])
+
+
+def devices(batch: Iterable[Alert | DeviceEvent]) -> Columns:
+    """Return the parameters of `statements.DEVICES`, one row per message, sorted by id."""
+    return transposed([_device(told) for told in sorted(batch, key=lambda one: one.device.guid)])
 
 
 def models(batch: Iterable[Model]) -> Columns:
@@ -81,8 +87,22 @@ def _box(box: FaceBox | None) -> tuple[float | None, ...]:
     return (box.left, box.top, box.right, box.bottom) if box is not None else _NO_BOX
 
 
-def _device(alert: Alert) -> tuple[Any, ...]:
-    device, location = alert.device, alert.location
+def _event(event: DeviceEvent) -> tuple[Any, ...]:
+    return (
+        event.event_id,
+        event.event_time,
+        event.device.guid,
+        event.camera,
+        event.happening.kind,
+        event.boot_id,
+        event.sequence,
+        event.clock_quality,
+        event.happening.model_dump_json(exclude={"kind"}),
+    )
+
+
+def _device(told: Alert | DeviceEvent) -> tuple[Any, ...]:
+    device, location = told.device, told.location
     enrolled_on = enrolled_at(device.enrolled_on)
     said = device.enrolled_on if enrolled_on is None and device.enrolled_on else None
     return (

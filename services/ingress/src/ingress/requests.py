@@ -1,7 +1,7 @@
-"""Requests for notifications, as the relay sees them: rows of `notification_request`."""
+"""Requests for notifications, as the relay sees them: rows beside what they are about."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from maskwatch_proto import contract
+from maskwatch_proto import contract, event_contract
 from maskwatch_runtime import postgres
 from maskwatch_runtime.kafka import topics
 from maskwatch_runtime.kafka.message import Headers, Message
@@ -17,19 +17,52 @@ from maskwatch_runtime.relay import Entry
 from maskwatch_runtime.settings import PostgresSettings
 
 from ingress import statements
-from ingress.metrics import Metrics
+from ingress.metrics import Stream
 
-_CHANNEL = "notification_request"
 _BATCH = 500
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """A table of requests, which also names its lock and its channel, and where they go.
+
+    `subject` is the table that they are about, which `requests` refers to by `<subject>_id`.
+    """
+
+    requests: str
+    subject: str
+    topic: str
+    type: str
+    encode: Callable[[int], bytes]
+
+    def sql(self, statement: str) -> str:
+        """Return one of the statements for these tables."""
+        return statement.format(requests=self.requests, subject=self.subject)
+
+
+ALERTS = Queue(
+    "notification_request",
+    "alert",
+    topics.NOTIFY,
+    "maskwatch.alert.archived",
+    contract.encode_alert_id,
+)
+DEVICE_EVENTS = Queue(
+    "event_notification_request",
+    "device_event",
+    topics.NOTIFY_EVENT,
+    "maskwatch.device_event.archived",
+    event_contract.encode_event_number,
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """A row of `statements.PENDING_REQUESTS`."""
+    """A row of `statements.PENDING_REQUESTS`; `number` is the subject's id in the archive."""
 
     id: int
-    alert_id: int
+    number: int
     event_id: UUID
     event_time: datetime
     device_id: str
@@ -43,9 +76,10 @@ class RequestSource:
     when they have archived something.
     """
 
-    def __init__(self, settings: PostgresSettings, metrics: Metrics) -> None:
+    def __init__(self, settings: PostgresSettings, queue: Queue, stream: Stream) -> None:
         self._settings = settings
-        self._metrics = metrics
+        self._queue = queue
+        self._stream = stream
         self._connection: asyncpg.Connection | None = None
         self._has_lock = False
         self._using = asyncio.Lock()
@@ -59,21 +93,29 @@ class RequestSource:
         async with self._session() as connection:
             if not await self._is_publisher(connection):
                 return []
-            rows = await connection.fetch(statements.PENDING_REQUESTS, after, _BATCH)
+            pending = self._queue.sql(statements.PENDING_REQUESTS)
+            rows = await connection.fetch(pending, after, _BATCH)
         requests = (Request(*row) for row in rows)
-        return [Entry(request.id, message(request)) for request in requests]
+        return [Entry(request.id, message(request, self._queue)) for request in requests]
 
     async def mark_sent(self, ids: Sequence[int]) -> None:
         async with self._session() as connection:
-            await connection.execute(statements.MARK_REQUESTS, ids)
-        self._metrics.requested.inc(len(ids))
+            await connection.execute(self._queue.sql(statements.MARK_REQUESTS), ids)
+        self._stream.requested.inc(len(ids))
 
     async def refuse(self, entry: Entry, reason: str) -> None:
         """Set the request aside; its row keeps the reason."""
         async with self._session() as connection:
-            await connection.execute(statements.REFUSE_REQUEST, entry.id, reason)
-        self._metrics.refused.inc()
-        _log.error("request set aside", action="refuse", request=entry.id, reason=reason)
+            refuse = self._queue.sql(statements.REFUSE_REQUEST)
+            await connection.execute(refuse, entry.id, reason)
+        self._stream.refused.inc()
+        _log.error(
+            "request set aside",
+            action="refuse",
+            table=self._queue.requests,
+            request=entry.id,
+            reason=reason,
+        )
 
     async def changed(self, *, timeout_s: float) -> None:
         try:
@@ -110,30 +152,29 @@ class RequestSource:
     async def _is_publisher(self, connection: asyncpg.Connection) -> bool:
         if self._has_lock:
             return True
-        self._has_lock = await connection.fetchval(statements.TRY_LOCK, _CHANNEL)
+        channel = self._queue.requests
+        self._has_lock = await connection.fetchval(statements.TRY_LOCK, channel)
         if self._has_lock:
-            await connection.add_listener(_CHANNEL, lambda *_: self.wake())
-            _log.info("publishes the requests of all replicas", action="lock")
+            await connection.add_listener(channel, lambda *_: self.wake())
+            _log.info("publishes the requests of all replicas", action="lock", table=channel)
         else:
-            await connection.execute(statements.NOTIFY, _CHANNEL)
+            await connection.execute(statements.NOTIFY, channel)
         return self._has_lock
 
 
-def message(request: Request) -> Message:
-    """Return what tells the notifier of the alert."""
+def message(request: Request, queue: Queue) -> Message:
+    """Return what tells the notifier of an alert or an event: its number in the archive."""
     guid = request.device_id.encode()
-    return Message(
-        topics.NOTIFY, guid, contract.encode_alert_id(request.alert_id), _headers(request)
-    )
+    return Message(queue.topic, guid, queue.encode(request.number), _headers(request, queue))
 
 
-def _headers(request: Request) -> Headers:
+def _headers(request: Request, queue: Queue) -> Headers:
     event_id = request.event_id
-    # The alert's trace goes on: its id is the event's. W3C Trace Context.
+    # The event's trace goes on: its id is the event's. W3C Trace Context.
     trace = f"00-{event_id.hex}-{event_id.hex[16:]}-01"
     return (
         ("ce_specversion", b"1.0"),
-        ("ce_type", b"maskwatch.alert.archived"),
+        ("ce_type", queue.type.encode()),
         ("ce_id", str(event_id).encode()),
         ("ce_source", f"/devices/{request.device_id}".encode()),
         ("ce_time", request.event_time.isoformat().encode()),

@@ -1,7 +1,8 @@
 """The SQL of the archive; each statement takes a whole batch as arrays, one per column."""
 
+# (0, 0) is what a device without a position says: an event that knows none keeps the one known.
 DEVICES = """
-INSERT INTO device
+INSERT INTO device AS known
     (id, type, enrolled_on, enrolled_on_text, latitude, longitude)
 SELECT * FROM unnest(
     $1::varchar[], $2::varchar[], $3::timestamp[], $4::text[], $5::real[], $6::real[])
@@ -9,8 +10,10 @@ ON CONFLICT (id) DO UPDATE SET
     type = excluded.type,
     enrolled_on = excluded.enrolled_on,
     enrolled_on_text = excluded.enrolled_on_text,
-    latitude = excluded.latitude,
-    longitude = excluded.longitude,
+    latitude = CASE WHEN (excluded.latitude, excluded.longitude) = (0, 0)
+        THEN known.latitude ELSE excluded.latitude END,
+    longitude = CASE WHEN (excluded.latitude, excluded.longitude) = (0, 0)
+        THEN known.longitude ELSE excluded.longitude END,
     last_seen_at = now()
 """
 
@@ -63,22 +66,37 @@ SELECT
     unnest($5::bytea[])
 """
 
+# Ids rise in the order of the arrays, which is a device's own. Somebody is to be told of a camera
+# that changed: the request is written beside the event.
+EVENTS = """
+WITH added AS (
+    INSERT INTO device_event (
+        event_id, event_time, device_id, camera, kind, boot_id, sequence, clock_quality, detail)
+    SELECT * FROM unnest(
+        $1::uuid[], $2::timestamptz[], $3::varchar[], $4::text[], $5::text[], $6::text[],
+        $7::bigint[], $8::text[], $9::jsonb[])
+    ON CONFLICT (event_id) DO NOTHING
+    RETURNING id, kind
+), requested AS (
+    INSERT INTO event_notification_request (device_event_id)
+    SELECT id FROM added WHERE kind = 'camera_changed' ORDER BY id
+)
+SELECT id FROM added
+"""
+
+# Of two pairs of tables: `requests` is the outbox of `subject`, and refers to it.
 PENDING_REQUESTS = """
-SELECT request.id, alert.id AS alert_id, alert.event_id, alert.event_time, alert.device_id
-FROM notification_request AS request
-JOIN alert ON alert.id = request.alert_id
+SELECT request.id, subject.id, subject.event_id, subject.event_time, subject.device_id
+FROM {requests} AS request
+JOIN {subject} AS subject ON subject.id = request.{subject}_id
 WHERE request.published_at IS NULL AND request.id > $1
 ORDER BY request.id
 LIMIT $2
 """
 
-MARK_REQUESTS = """
-UPDATE notification_request SET published_at = now() WHERE id = ANY($1::bigint[])
-"""
+MARK_REQUESTS = "UPDATE {requests} SET published_at = now() WHERE id = ANY($1::bigint[])"
 
-REFUSE_REQUEST = """
-UPDATE notification_request SET published_at = now(), refused_reason = $2 WHERE id = $1
-"""
+REFUSE_REQUEST = "UPDATE {requests} SET published_at = now(), refused_reason = $2 WHERE id = $1"
 
 TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext($1))"
 NOTIFY = "SELECT pg_notify($1, '')"

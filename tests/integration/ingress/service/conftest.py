@@ -24,10 +24,11 @@ class Wire:
         self.broker = broker
         self.bootstrap = broker.bootstrap
 
-    async def delete_topics(self) -> None:
+    async def delete_topics(self, *names: str) -> None:
+        """Delete the topics with these names; all of ours without names."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
-        await admin.delete_topics([topic.name for topic in topics.TOPICS])
+        await admin.delete_topics(list(names) or [topic.name for topic in topics.TOPICS])
         await admin.close()
 
     async def empty(self) -> None:
@@ -40,14 +41,16 @@ class Wire:
                 made |= set(await topics.create(settings, replication=1))
                 await asyncio.sleep(0.1)  # a deleted topic's name is free a moment later
 
-    async def publish(self, values: Sequence[bytes], **options: object) -> None:
-        """Publish to the alert topic, as an original dispatcher does when without options."""
+    async def publish(
+        self, values: Sequence[bytes], *, topic: str = topics.ALERT, **options: object
+    ) -> None:
+        """Publish, as an original dispatcher does when without options."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap, max_request_size=2**30, compression_type="gzip"
         )
         await producer.start()
         for value in values:
-            await producer.send(topics.ALERT, value, **options)
+            await producer.send(topic, value, **options)
         await producer.stop()
 
     async def messages(self, topic: str) -> list[ConsumerRecord]:
