@@ -237,5 +237,5 @@ def _prebuilt(count: int) -> list[Mail]:
         delivery = sample_delivery(
             alert, recipient, now=alert.event_time, domain="maskwatch.example"
         )
-        mails.append(composer.mail(alert, composer.body(alert, Further()), delivery))
+        mails.append(composer.mail(composer.body(alert, Further()), delivery))
     return mails

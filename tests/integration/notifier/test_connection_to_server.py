@@ -9,7 +9,7 @@ from notifier.mailer import Mailer
 from notifier.retries import Attempt, Result
 from notifier.settings import MailSettings
 
-from tests.integration.notifier.conftest import ScriptedServer
+from tests.integration.notifier.scripted_server import ScriptedServer
 
 _MAIL = Mail(
     "alerts@maskwatch.example", "ann@example.org", "<1@x>", b"Subject: hi\r\n\r\n.hello\r\n"

@@ -2,7 +2,8 @@ import asyncio
 
 from devstack.inbox.client import InboxClient
 
-from tests.integration.notifier.conftest import Archive, Replicas
+from tests.integration.notifier.archive import Archive
+from tests.integration.notifier.replicas import Replicas
 
 
 async def _end_cooldown(archive: Archive) -> None:

@@ -5,7 +5,8 @@ from email.message import EmailMessage
 import pytest
 from devstack.inbox.client import InboxClient
 
-from tests.integration.notifier.conftest import PICTURE, Archive, Replicas, record
+from tests.integration.notifier.archive import PICTURE, Archive
+from tests.integration.notifier.replicas import Replicas, record
 
 _ALL = ",".join(f"{name}@example.org" for name in ("ann", "bob", "cat", "dan", "eve+550"))
 
@@ -128,7 +129,7 @@ async def test_refusals_past_the_deadline_end_the_delivery(
     archive: Archive, replicas: Replicas, mails: InboxClient
 ) -> None:
     alert_id = await archive.add()
-    replica = replicas.start(recipients="ann+450@example.org", delivery_deadline_s=1)
+    replica = replicas.start(recipients="ann+450@example.org", delivery_deadline_s=3)
 
     await replica.ask(alert_id)
 

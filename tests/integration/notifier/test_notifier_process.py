@@ -10,7 +10,8 @@ from devstack.inbox.client import InboxClient
 from maskwatch_runtime import lifecycle
 from maskwatch_runtime.kafka import topics
 
-from tests.integration.notifier.conftest import Archive, Services, ask
+from tests.integration.notifier.archive import Archive
+from tests.integration.notifier.services import Services, ask
 
 _SEED = 20260504
 

@@ -9,14 +9,10 @@ from devstack.inbox.client import InboxClient
 from devstack.postgres import Postgres
 from maskwatch_runtime.errors import Unavailable
 
-from tests.integration.notifier.conftest import (
-    Archive,
-    Replica,
-    Replicas,
-    ScriptedServer,
-    Services,
-    ask,
-)
+from tests.integration.notifier.archive import Archive
+from tests.integration.notifier.replicas import Replica, Replicas
+from tests.integration.notifier.scripted_server import ScriptedServer
+from tests.integration.notifier.services import Services, ask
 
 _SLOW = Faults(delay_s=1.0)
 

@@ -57,7 +57,7 @@ def _mail(
 ) -> Mail:
     composer = _composer(**changed)
     delivery = compose.sample_delivery(alert, _ANN, now=_NOW, domain="maskwatch.example")
-    return composer.mail(alert, composer.body(alert, further, note=note), delivery)
+    return composer.mail(composer.body(alert, further, note=note), delivery)
 
 
 def _parsed(mail: Mail) -> EmailMessage:
@@ -245,7 +245,7 @@ def test_recipient_who_is_no_longer_in_the_settings_is_still_addressed() -> None
     gone = Mailbox("gone@example.org")
     delivery = compose.sample_delivery(_ALERT, gone, now=_NOW, domain="maskwatch.example")
 
-    mail = composer.mail(_ALERT, composer.body(_ALERT, Further()), delivery)
+    mail = composer.mail(composer.body(_ALERT, Further()), delivery)
 
     assert mail.recipient == "gone@example.org"
     assert _parsed(mail)["To"] == "gone@example.org"

@@ -32,6 +32,25 @@ def test_required_variables_are_enough() -> None:
     assert settings.recipients == (Mailbox("ann@example.org"),)
     assert settings.cooldown_minutes == 10
     assert settings.smtp_port_used == 587
+    assert settings.camera_mails
+    assert (settings.camera_mails_per_hour, settings.camera_group_wait_s) == (4, 30)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CAMERA_MAILS", "perhaps"),
+        ("CAMERA_MAILS_PER_HOUR", "0"),
+        ("CAMERA_GROUP_WAIT_S", "-1"),
+    ],
+)
+def test_senseless_setting_for_cameras_is_named(
+    variables: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    variables.setenv(f"MASKWATCH_{name}", value)
+
+    with pytest.raises(Misconfigured, match=f"MASKWATCH_{name}: "):
+        environment.load(NotifierSettings)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ _AT_ONCE = Backoff(initial_s=0.0)
 
 
 def _sent(number: int) -> Change:
-    return Change((number, "ann@example.org"), State.SENT, None)
+    return Change(number, State.SENT, None)
 
 
 class _Ledger:
@@ -36,7 +36,7 @@ class _Ledger:
             self._failures -= 1
             raise _AWAY
         self.batches.append(list(keys))
-        return {key for key in keys if key[0] < 100}
+        return {key for key in keys if key < 100}
 
 
 async def test_results_that_gather_meanwhile_are_the_next_batch() -> None:
@@ -54,7 +54,7 @@ async def test_results_that_gather_meanwhile_are_the_next_batch() -> None:
     recorder.close()
     await running
 
-    assert [[key[0] for key in batch] for batch in ledger.batches] == [[1], [2, 3]]
+    assert ledger.batches == [[1], [2, 3]]
 
 
 async def test_later_change_takes_the_place_of_one_not_yet_written() -> None:
@@ -64,8 +64,8 @@ async def test_later_change_takes_the_place_of_one_not_yet_written() -> None:
         written.extend(changes)
 
     recorder = Recorder(write)
-    recorder.put(Change((1, "a"), State.PENDING, 0.0))
-    recorder.put(Change((1, "a"), State.SENT, None))
+    recorder.put(Change(1, State.PENDING, 0.0))
+    recorder.put(Change(1, State.SENT, None))
     recorder.close()
 
     await recorder.run()
@@ -86,7 +86,7 @@ async def test_results_outlive_a_database_that_is_away() -> None:
     recorder.close()
     await running
 
-    assert ledger.batches == [[(1, "ann@example.org")]]
+    assert ledger.batches == [[1]]
     assert told[:3] == [_AWAY, _AWAY, None]
 
 
@@ -103,7 +103,7 @@ async def test_mark_says_whether_the_row_was_still_ours() -> None:
     ledger = _Ledger()
     marker = Marker(ledger.mark)
 
-    answers = await asyncio.gather(*(marker.mark((number, "a")) for number in (1, 100, 2)))
+    answers = await asyncio.gather(*(marker.mark(number) for number in (1, 100, 2)))
 
     assert answers == [True, False, True]
 
@@ -112,22 +112,22 @@ async def test_mark_fails_for_everybody_in_the_batch_and_works_again_later() -> 
     marker = Marker(_Ledger(failures=1).mark)
 
     answers = await asyncio.gather(
-        *(marker.mark((number, "a")) for number in (1, 2)), return_exceptions=True
+        *(marker.mark(number) for number in (1, 2)), return_exceptions=True
     )
 
     assert answers == [_AWAY, _AWAY]
-    assert await marker.mark((3, "a"))
+    assert await marker.mark(3)
 
 
 async def test_mark_that_nobody_waits_for_any_more_disturbs_nothing() -> None:
     ledger = _Ledger()
     ledger.is_let.clear()
     marker = Marker(ledger.mark)
-    leaving = asyncio.create_task(marker.mark((1, "a")))
+    leaving = asyncio.create_task(marker.mark(1))
     await asyncio.sleep(0)
     leaving.cancel()
     ledger.is_let.set()
 
-    assert await marker.mark((2, "a"))
+    assert await marker.mark(2)
     with pytest.raises(asyncio.CancelledError):
         await leaving

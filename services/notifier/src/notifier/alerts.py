@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from asyncpg.pool import PoolConnectionProxy
+from notifier.ledger import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,14 @@ WHERE a.id = ANY($1::bigint[])
 """  # noqa: S608 - made of constants
 
 
-async def headings(connection: PoolConnectionProxy, ids: Sequence[int]) -> dict[int, Heading]:
+async def headings(connection: Connection, ids: Sequence[int]) -> dict[int, Heading]:
     """Return the archived ones of these alerts, by id."""
     rows = await connection.fetch(_HEADINGS, ids)
     return {row["id"]: Heading(**row) for row in rows}
 
 
 async def read(
-    connection: PoolConnectionProxy, ids: Sequence[int], *, picture_bytes_max: int
+    connection: Connection, ids: Sequence[int], *, picture_bytes_max: int
 ) -> dict[int, Alert]:
     """Return the archived ones of these alerts, by id; a larger picture stays where it is."""
     rows = await connection.fetch(_ALERTS, ids, picture_bytes_max)

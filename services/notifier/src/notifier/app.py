@@ -1,6 +1,7 @@
 """The composition root: builds everything, runs it, closes it in reverse."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import structlog
 from maskwatch_runtime import admin, lifecycle, migrations
 from maskwatch_runtime.clock import SystemClock
 from maskwatch_runtime.health import Health
+from maskwatch_runtime.kafka import consumer as consuming
 from maskwatch_runtime.kafka import topics
 from maskwatch_runtime.kafka.consumer import Consumer, Subscription
 from maskwatch_runtime.kafka.dead_letters import DeadLetters
@@ -16,10 +18,12 @@ from maskwatch_runtime.postgres import Pool
 from maskwatch_runtime.retry import Backoff, until_available
 from prometheus_client import CollectorRegistry
 
-from notifier import policy, retries, sender
+from notifier import camera_policy, policy, retries, sender
+from notifier.audience import Audience
+from notifier.camera_handler import CameraHandler, Passing
 from notifier.claims import Claims
 from notifier.compose import Composer
-from notifier.handler import Audience, Handler
+from notifier.handler import Handler
 from notifier.mailer import Mailer
 from notifier.metrics import Metrics
 from notifier.sender import Instruments, Sender
@@ -28,7 +32,11 @@ from notifier.settings import MigrateSettings, NotifierSettings
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "notifier_schema_version"
 _BATCHES = 3
-_POOL_SIZE = _BATCHES + 4  # and for claiming one, for marking two, for recording one
+# One after the other: a camera's changes are judged in the order in which they were asked for.
+_EVENT_BATCHES = 1
+# And for claiming one, for marking two, for recording one.
+_POOL_SIZE = _BATCHES + _EVENT_BATCHES + 4
+_EVENT_GROUP = "-device-event"  # a group of its own: one's rebalance does not stop the other
 # DATA, then the mail itself, are each answered within the SMTP timeout.
 _LEASE_SPARE_S = 10.0
 _log = structlog.get_logger()
@@ -44,36 +52,46 @@ async def serve(settings: NotifierSettings, stop: asyncio.Event) -> None:
     metrics = Metrics(registry)
     pool = Pool(settings, size=_POOL_SIZE)
     publisher = KafkaPublisher(settings)
-    handler, mail_sender = wire(settings, pool, metrics, health)
-    consumer = Consumer(
-        settings,
-        Subscription(topics.NOTIFY, settings.consumer_group, batches=_BATCHES),
-        handler,
-        dead_letters=DeadLetters(
+    wired = wire(settings, pool, metrics, health)
+
+    def consumer(topic: Subscription, handler: consuming.Handler) -> Consumer:
+        letters = DeadLetters(
             publisher,
-            topic=topics.NOTIFY_DEAD_LETTERS,
+            topic=topics.dead_letters_of(topic.topic),
             counter=metrics.dead_letters,
             in_a_row_max=settings.dead_letters_max,
-        ),
-        health=health,
+        )
+        return Consumer(settings, topic, handler, dead_letters=letters, health=health)
+
+    alerts = Subscription(topics.NOTIFY, settings.consumer_group, batches=_BATCHES)
+    cameras = Subscription(
+        topics.NOTIFY_EVENT, settings.consumer_group + _EVENT_GROUP, batches=_EVENT_BATCHES
     )
     admin_app = admin.application(health, registry)
     try:
         await lifecycle.supervise(
             stop,
             admin.serve(admin_app, host=settings.admin_host, port=settings.admin_port, stop=stop),
-            consumer.run(stop),
-            mail_sender.run(stop),
+            consumer(alerts, wired.alerts).run(stop),
+            consumer(cameras, wired.cameras).run(stop),
+            wired.sender.run(stop),
         )
     finally:
         await publisher.close()
         await pool.close()
 
 
-def wire(
-    settings: NotifierSettings, pool: Pool, metrics: Metrics, health: Health
-) -> tuple[Handler, Sender]:
-    """Return what enters deliveries and what makes them; the first wakes the second."""
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """What enters deliveries, by topic, and what makes them."""
+
+    alerts: Handler
+    cameras: consuming.Handler
+    sender: Sender
+
+
+def wire(settings: NotifierSettings, pool: Pool, metrics: Metrics, health: Health) -> Wired:
+    """Return the parts, put together: those that enter deliveries wake the one that makes them."""
     clock = SystemClock()
     mail_sender = Sender(
         Claims(
@@ -86,14 +104,22 @@ def wire(
         rules=_sender_rules(settings),
         instruments=Instruments(metrics, health, clock),
     )
-    handler = Handler(
+    audience = Audience(settings.recipients, settings.sender)
+    alerts = Handler(
         pool,
-        Audience(settings.recipients, settings.sender),
+        audience,
         rules=_policy_rules(settings),
         metrics=metrics,
         on_entered=mail_sender.wake,
     )
-    return handler, mail_sender
+    cameras = CameraHandler(
+        pool,
+        audience,
+        rules=_camera_rules(settings),
+        metrics=metrics,
+        on_entered=mail_sender.wake,
+    )
+    return Wired(alerts, cameras if settings.camera_mails else Passing(), mail_sender)
 
 
 async def migrate(settings: MigrateSettings, stop: asyncio.Event) -> None:
@@ -115,6 +141,14 @@ async def migrate(settings: MigrateSettings, stop: asyncio.Event) -> None:
 def _policy_rules(settings: NotifierSettings) -> policy.Rules:
     return policy.Rules(
         cooldown=timedelta(minutes=settings.cooldown_minutes),
+        deadline=timedelta(seconds=settings.delivery_deadline_s),
+    )
+
+
+def _camera_rules(settings: NotifierSettings) -> camera_policy.Rules:
+    return camera_policy.Rules(
+        group_wait=timedelta(seconds=settings.camera_group_wait_s),
+        per_hour=settings.camera_mails_per_hour,
         deadline=timedelta(seconds=settings.delivery_deadline_s),
     )
 

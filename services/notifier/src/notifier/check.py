@@ -34,9 +34,7 @@ async def send(settings: CheckSettings) -> int:
     for recipient in settings.recipients:
         delivery = compose.sample_delivery(alert, recipient, now=now, domain=settings.sender.domain)
         try:
-            attempt = await mailer.send(
-                composer.mail(alert, body, delivery), before_data=_without_ledger
-            )
+            attempt = await mailer.send(composer.mail(body, delivery), before_data=_without_ledger)
         except Unavailable as error:
             attempt = Attempt(Result.REFUSED_FOR_NOW, str(error))
         is_good &= attempt.result is Result.ACCEPTED

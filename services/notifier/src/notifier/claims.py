@@ -7,11 +7,12 @@ from uuid import uuid4
 
 from maskwatch_runtime.postgres import Pool
 
-from notifier import alerts, ledger
+from notifier import alerts, device_events, ledger
 from notifier.alerts import Alert
 from notifier.compose import Composer
 from notifier.connection import Mail
-from notifier.deliveries import Change, Delivery, Key
+from notifier.deliveries import Change, Delivery, Key, Kind, Subject
+from notifier.device_events import Report
 from notifier.wording import Further
 
 # Short: whoever claims what nobody has begun to send makes no second mail.
@@ -28,10 +29,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Claimed deliveries of one alert; `alert` is None when the archive has it no longer."""
+    """Claimed deliveries of one mail; `told` is None when the archive has it no longer."""
 
     deliveries: tuple[Delivery, ...]
-    alert: Alert | None
+    told: Alert | Report | None
 
 
 class Claims:
@@ -54,7 +55,7 @@ class Claims:
         self._sending_lease_s = sending_lease_s
 
     async def take(self, *, limit: int) -> list[Claimed]:
-        """Claim deliveries that are due and read their alerts.
+        """Claim deliveries that are due and read what their mails tell.
 
         Raises:
             Unavailable: The database is away; what was claimed is free again after a short lease.
@@ -65,10 +66,21 @@ class Claims:
             )
             if not deliveries:
                 return []
-            ids = sorted({one.alert_id for one in deliveries})
-            found = await alerts.read(connection, ids, picture_bytes_max=self._picture_bytes_max)
-        grouped = groupby(deliveries, key=lambda one: one.alert_id)
-        return [Claimed(tuple(group), found.get(alert_id)) for alert_id, group in grouped]
+            found = await self._read(connection, {one.subject for one in deliveries})
+        grouped = groupby(deliveries, key=lambda one: one.subject)
+        return [Claimed(tuple(group), found.get(subject)) for subject, group in grouped]
+
+    async def _read(
+        self, connection: ledger.Connection, subjects: set[Subject]
+    ) -> dict[Subject, Alert | Report]:
+        found: dict[Subject, Alert | Report] = {}
+        if ids := [one.id for one in subjects if one.kind is Kind.ALERT]:
+            read = await alerts.read(connection, ids, picture_bytes_max=self._picture_bytes_max)
+            found |= {Subject(Kind.ALERT, number): alert for number, alert in read.items()}
+        if ids := [one.id for one in subjects if one.kind is Kind.DEVICE_EVENT]:
+            reports = await device_events.read(connection, ids)
+            found |= {Subject(Kind.DEVICE_EVENT, number): one for number, one in reports.items()}
+        return found
 
     async def take_over(self, *, limit: int) -> list[Delivery]:
         """Take deliveries that a process which is no more may have sent.
@@ -102,13 +114,14 @@ class Claims:
             await ledger.record(connection, changes, owner=self._owner)
 
     def jobs(self, claimed: Claimed) -> list[Job]:
-        """Compose the mails of an alert: the body once, an envelope for each delivery."""
-        if claimed.alert is None:
-            return []
+        """Compose what the deliveries share once, and an envelope for each of them."""
         first = claimed.deliveries[0]
-        further = Further(first.further, first.further_since)
-        body = self._composer.body(claimed.alert, further)
-        return [
-            Job(delivery, self._composer.mail(claimed.alert, body, delivery))
-            for delivery in claimed.deliveries
-        ]
+        match claimed.told:
+            case None:
+                return []
+            case Alert():
+                further = Further(first.further, first.further_since)
+                body = self._composer.body(claimed.told, further)
+            case Report():
+                body = self._composer.camera_body(claimed.told)
+        return [Job(one, self._composer.mail(body, one)) for one in claimed.deliveries]

@@ -2,33 +2,50 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
 
 from notifier.retries import State
 
-Key: TypeAlias = tuple[int, str]  # alert id, recipient's address
+Key: TypeAlias = int  # the row's number
 CameraKey: TypeAlias = tuple[str, str]  # device id, camera's name
+
+
+class Kind(StrEnum):
+    """What a mail can be about; the words stand in logs."""
+
+    ALERT = "alert"
+    DEVICE_EVENT = "device_event"
+
+
+class Subject(NamedTuple):
+    """What a mail is about: a row of the archive."""
+
+    kind: Kind
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """A row to be: PENDING or SUPPRESSED."""
+    """A row to be: PENDING or SUPPRESSED. `due_at` None: it may leave at once."""
 
-    alert_id: int
+    subject: Subject
     recipient: str
     state: State
     camera: CameraKey
     event_time: datetime
     message_id: str
-    further: int
-    further_since: datetime | None
+    further: int = 0
+    further_since: datetime | None = None
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A claimed row."""
+    """A claimed row; `due_at` is the earliest moment at which it could have been sent."""
 
-    alert_id: int
+    key: Key
+    subject: Subject
     recipient: str
     message_id: str
     further: int
@@ -36,11 +53,7 @@ class Delivery:
     attempts: int
     unknowns: int
     deadline: datetime
-    created_at: datetime
-
-    @property
-    def key(self) -> Key:
-        return self.alert_id, self.recipient
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """From a request on the topic to rows of the ledger; judged, durable, not yet sent."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import structlog
 from maskwatch_proto import contract
@@ -9,24 +8,15 @@ from maskwatch_runtime.kafka.dead_letters import Rejected
 from maskwatch_runtime.kafka.message import Record
 from maskwatch_runtime.postgres import Pool
 
-from notifier import alerts, compose, ledger, policy
+from notifier import alerts, compose, cooldown, ledger, policy, requests
 from notifier.alerts import Heading
-from notifier.deliveries import CameraKey, NewDelivery
-from notifier.mailbox import Mailbox
+from notifier.audience import Audience
+from notifier.deliveries import CameraKey, Kind, NewDelivery, Subject
 from notifier.metrics import Metrics
 from notifier.policy import CameraState, Verdict
 from notifier.retries import State
 
-_BIGINT_MAX = 2**63 - 1
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """Whom to tell, in whose name."""
-
-    recipients: tuple[Mailbox, ...]
-    sender: Mailbox
 
 
 class Handler:
@@ -49,7 +39,7 @@ class Handler:
 
     async def handle(self, records: Sequence[Record]) -> Sequence[Rejected]:
         """Enter what the records ask for; see `maskwatch_runtime.kafka.consumer.Handler`."""
-        asked, rejected = _decode(records)
+        asked, rejected = requests.decode(records, contract.decode_alert_id, field="alert_id")
         if not asked:
             return rejected
         async with self._pool.connection() as connection:
@@ -68,7 +58,7 @@ class Handler:
         ids = [heading.id for heading in headings]
         keys = sorted({_camera(heading) for heading in headings})
         async with connection.transaction():
-            cameras, now = await ledger.lock_cameras(connection, keys)
+            cameras, now = await cooldown.lock_cameras(connection, keys)
             # Under the cameras' locks: no other replica can be judging these alerts.
             known = await ledger.known(connection, ids)
             deliveries: list[NewDelivery] = []
@@ -96,12 +86,12 @@ class Handler:
         if deliveries:
             deadline_s = self._rules.deadline.total_seconds()
             await ledger.add(connection, deliveries, deadline_s=deadline_s)
-            await ledger.set_cameras(connection, cameras)
+            await cooldown.set_cameras(connection, cameras)
 
     def _deliveries(self, heading: Heading, verdict: Verdict) -> list[NewDelivery]:
         return [
             NewDelivery(
-                alert_id=heading.id,
+                subject=Subject(Kind.ALERT, heading.id),
                 recipient=recipient.address,
                 state=State.PENDING if verdict.is_mailed else State.SUPPRESSED,
                 camera=_camera(heading),
@@ -124,22 +114,6 @@ class Handler:
         _log.info(
             "alerts judged", action="judge", mailed=mailed, suppressed=suppressed, known=known
         )
-
-
-def _decode(records: Sequence[Record]) -> tuple[dict[int, Record], list[Rejected]]:
-    asked: dict[int, Record] = {}
-    rejected = []
-    for record in records:
-        try:
-            alert_id = contract.decode_alert_id(record.value)
-        except contract.InvalidAlert as error:
-            rejected.append(Rejected(record, error.field, error.reason))
-            continue
-        if alert_id > _BIGINT_MAX:
-            rejected.append(Rejected(record, "alert_id", f"is {alert_id}, too large for an id"))
-        else:
-            asked[alert_id] = record
-    return asked, rejected
 
 
 def _camera(heading: Heading) -> CameraKey:

@@ -5,77 +5,35 @@ to the `owner` that claimed it last: nobody else can change it, so a replica tha
 dead cannot undo what another has done since.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import TypeAlias
 from uuid import UUID
 
+from asyncpg import Record
 from asyncpg.pool import PoolConnectionProxy
 
-from notifier.deliveries import CameraKey, Change, Delivery, Key, NewDelivery
-from notifier.policy import CameraState
+from notifier.deliveries import Change, Delivery, Key, Kind, NewDelivery, Subject
 from notifier.retries import State
 
 Connection: TypeAlias = PoolConnectionProxy
 
 # --- entering ------------------------------------------------------------------------------------
 
-_ADD_CAMERAS = """
-INSERT INTO camera_cooldown (device_id, camera)
-SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
-"""
-# In one order for all replicas: no deadlock.
-_LOCK_CAMERAS = """
-SELECT c.* FROM camera_cooldown c
-JOIN unnest($1::text[], $2::text[]) AS wanted (device_id, camera) USING (device_id, camera)
-ORDER BY c.device_id, c.camera FOR UPDATE OF c
-"""
 _KNOWN = "SELECT DISTINCT alert_id FROM delivery WHERE alert_id = ANY($1::bigint[])"
 _ADD_DELIVERIES = """
 INSERT INTO delivery (
-    alert_id, recipient, state, device_id, camera, event_time, message_id, further, further_since,
-    next_try_at, deadline
+    alert_id, device_event_id, recipient, state, device_id, camera, event_time, message_id,
+    further, further_since, due_at, next_try_at, deadline
 )
-SELECT d.*, CASE WHEN d.state = 'pending' THEN now() END, now() + make_interval(secs => $10)
+SELECT d.*, CASE WHEN d.state = 'pending' THEN coalesce(d.due_at, now()) END,
+    coalesce(d.due_at, now()) + make_interval(secs => $12)
 FROM unnest(
-    $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[],
-    $8::int[], $9::timestamptz[]
-) AS d (alert_id, recipient, state, device_id, camera, event_time, message_id, further,
-        further_since)
+    $1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
+    $7::timestamptz[], $8::text[], $9::int[], $10::timestamptz[], $11::timestamptz[]
+) AS d (alert_id, device_event_id, recipient, state, device_id, camera, event_time, message_id,
+        further, further_since, due_at)
 ON CONFLICT DO NOTHING
 """
-_SET_CAMERAS = """
-UPDATE camera_cooldown c
-SET last_sent_at = s.last_sent_at, open_alert_id = s.open_alert_id, open_until = s.open_until,
-    suppressed = s.suppressed, suppressed_since = s.suppressed_since
-FROM unnest(
-    $1::text[], $2::text[], $3::timestamptz[], $4::bigint[], $5::timestamptz[], $6::int[],
-    $7::timestamptz[]
-) AS s (device_id, camera, last_sent_at, open_alert_id, open_until, suppressed, suppressed_since)
-WHERE c.device_id = s.device_id AND c.camera = s.camera
-"""
-
-
-async def lock_cameras(
-    connection: Connection, keys: Sequence[CameraKey]
-) -> tuple[dict[CameraKey, CameraState], datetime]:
-    """Return the cameras' states and the database's time; locked until the transaction ends."""
-    columns = [device for device, _ in keys], [camera for _, camera in keys]
-    await connection.execute(_ADD_CAMERAS, *columns)
-    rows = await connection.fetch(_LOCK_CAMERAS, *columns)
-    # Not the transaction's beginning: another replica may have held the lock since then.
-    now: datetime = await connection.fetchval("SELECT clock_timestamp()")
-    states = {
-        (row["device_id"], row["camera"]): CameraState(
-            last_sent_at=row["last_sent_at"],
-            open_alert_id=row["open_alert_id"],
-            open_until=row["open_until"],
-            suppressed=row["suppressed"],
-            suppressed_since=row["suppressed_since"],
-        )
-        for row in rows
-    }
-    return states, now
 
 
 async def known(connection: Connection, alert_ids: Sequence[int]) -> set[int]:
@@ -89,7 +47,8 @@ async def add(
     """Enter deliveries; durable once the transaction is."""
     await connection.execute(
         _ADD_DELIVERIES,
-        [one.alert_id for one in deliveries],
+        [_id(one.subject, Kind.ALERT) for one in deliveries],
+        [_id(one.subject, Kind.DEVICE_EVENT) for one in deliveries],
         [one.recipient for one in deliveries],
         [one.state for one in deliveries],
         [one.camera[0] for one in deliveries],
@@ -98,40 +57,31 @@ async def add(
         [one.message_id for one in deliveries],
         [one.further for one in deliveries],
         [one.further_since for one in deliveries],
+        [one.due_at for one in deliveries],
         deadline_s,
     )
 
 
-async def set_cameras(connection: Connection, states: Mapping[CameraKey, CameraState]) -> None:
-    """Write locked cameras' new states."""
-    await connection.execute(
-        _SET_CAMERAS,
-        [device for device, _ in states],
-        [camera for _, camera in states],
-        [state.last_sent_at for state in states.values()],
-        [state.open_alert_id for state in states.values()],
-        [state.open_until for state in states.values()],
-        [state.suppressed for state in states.values()],
-        [state.suppressed_since for state in states.values()],
-    )
+def _id(subject: Subject, kind: Kind) -> int | None:
+    return subject.id if subject.kind is kind else None
 
 
 # --- claiming ------------------------------------------------------------------------------------
 
 _RETURNED = """
-d.alert_id, d.recipient, d.message_id, d.further, d.further_since, d.attempts, d.unknowns,
-d.deadline, d.created_at
+d.id, d.alert_id, d.device_event_id, d.recipient, d.message_id, d.further, d.further_since,
+d.attempts, d.unknowns, d.deadline, coalesce(d.due_at, d.created_at) AS due_at
 """
 _TAKE = """
 WITH due AS (
-    SELECT alert_id, recipient FROM delivery
-    WHERE next_try_at <= now() AND {which} ORDER BY next_try_at, alert_id
+    SELECT id FROM delivery
+    WHERE next_try_at <= now() AND {which} ORDER BY next_try_at, id
     LIMIT $3 FOR UPDATE SKIP LOCKED
 )
 UPDATE delivery d
 SET state = {state}, owner = $1, next_try_at = now() + make_interval(secs => $2),
     updated_at = now()
-FROM due WHERE d.alert_id = due.alert_id AND d.recipient = due.recipient
+FROM due WHERE d.id = due.id
 RETURNING
 """
 # A claim whose lease is over came to nothing: its owner never began to send.
@@ -148,8 +98,7 @@ async def claim(
 ) -> list[Delivery]:
     """Take the deliveries that are due, longest waiting first; other replicas get others."""
     rows = await connection.fetch(_CLAIM, owner, lease_s, limit)
-    deliveries = [Delivery(**row) for row in rows]
-    return sorted(deliveries, key=lambda one: one.key)
+    return sorted((_delivery(row) for row in rows), key=lambda one: (one.subject, one.key))
 
 
 async def take_over(
@@ -157,7 +106,15 @@ async def take_over(
 ) -> list[Delivery]:
     """Take deliveries whose owner died between the mail's data and writing down the answer."""
     rows = await connection.fetch(_TAKE_OVER, owner, lease_s, limit)
-    return [Delivery(**row) for row in rows]
+    return [_delivery(row) for row in rows]
+
+
+def _delivery(row: Record) -> Delivery:
+    values = dict(row)
+    alert_id, event_id = values.pop("alert_id"), values.pop("device_event_id")
+    is_alert = alert_id is not None
+    subject = Subject(Kind.ALERT, alert_id) if is_alert else Subject(Kind.DEVICE_EVENT, event_id)
+    return Delivery(key=values.pop("id"), subject=subject, **values)
 
 
 # No column of an index changes: the new version of the row stays on its page.
@@ -166,11 +123,10 @@ async def take_over(
 _MARK = """
 UPDATE delivery d
 SET state = 'sending', sending_until = now() + make_interval(secs => $2), updated_at = now()
-FROM unnest($3::bigint[], $4::text[]) AS m (alert_id, recipient),
+FROM unnest($3::bigint[]) AS m (id),
      (SELECT set_config('synchronous_commit', 'off', true)) AS transaction_setting
-WHERE d.alert_id = m.alert_id AND d.recipient = m.recipient
-  AND d.owner = $1 AND d.state IN ('claimed', 'sending')
-RETURNING d.alert_id, d.recipient
+WHERE d.id = m.id AND d.owner = $1 AND d.state IN ('claimed', 'sending')
+RETURNING d.id
 """
 
 
@@ -178,20 +134,18 @@ async def mark_sending(
     connection: Connection, keys: Sequence[Key], *, owner: UUID, lease_s: float
 ) -> set[Key]:
     """Mark claimed rows whose mails are about to leave; return those that are still ours."""
-    alert_ids, recipients = [key[0] for key in keys], [key[1] for key in keys]
-    rows = await connection.fetch(_MARK, owner, lease_s, alert_ids, recipients)
-    return {(row["alert_id"], row["recipient"]) for row in rows}
+    return {row["id"] for row in await connection.fetch(_MARK, owner, lease_s, keys)}
 
 
 # --- recording -----------------------------------------------------------------------------------
 
-# A mail that reached a person, surely or probably, starts the cool-down; only the sure one marks
-# the alert. Locks are taken in one order for all replicas.
+# An alert's mail that reached a person, surely or probably, starts the cool-down; only the sure one
+# marks the alert. Locks are taken in one order for all replicas.
 _RECORD = """
 WITH change AS (
     SELECT * FROM unnest(
-        $2::bigint[], $3::text[], $4::text[], $5::float8[], $6::text[], $7::int[], $8::int[]
-    ) AS c (alert_id, recipient, state, delay_s, reason, attempts, unknowns)
+        $2::bigint[], $3::text[], $4::float8[], $5::text[], $6::int[], $7::int[]
+    ) AS c (id, state, delay_s, reason, attempts, unknowns)
 ), recorded AS (
     UPDATE delivery d
     SET state = c.state, next_try_at = now() + make_interval(secs => c.delay_s),
@@ -199,12 +153,12 @@ WITH change AS (
         unknowns = d.unknowns + c.unknowns, updated_at = now(),
         sent_at = CASE WHEN c.state = 'sent' THEN now() END
     FROM change c
-    WHERE d.alert_id = c.alert_id AND d.recipient = c.recipient
-      AND d.owner = $1 AND d.state IN ('claimed', 'sending')
-    RETURNING d.alert_id, d.recipient, d.device_id, d.camera, d.state, d.next_try_at
+    WHERE d.id = c.id AND d.owner = $1 AND d.state IN ('claimed', 'sending')
+    RETURNING d.alert_id, d.device_id, d.camera, d.state, d.next_try_at
 ), arrived AS (
     SELECT DISTINCT device_id, camera, alert_id FROM recorded
-    WHERE state = 'sent' OR (state = 'unknown' AND next_try_at IS NULL)
+    WHERE alert_id IS NOT NULL
+      AND (state = 'sent' OR (state = 'unknown' AND next_try_at IS NULL))
 ), told AS (
     UPDATE alert a SET notification_sent = true
     FROM (
@@ -230,7 +184,8 @@ WITH change AS (
 SELECT count(*) FROM recorded
 """
 _LOCK_OPEN = """
-SELECT 1 FROM camera_cooldown WHERE open_alert_id = ANY($1::bigint[])
+SELECT 1 FROM camera_cooldown
+WHERE open_alert_id IN (SELECT alert_id FROM delivery WHERE id = ANY($1::bigint[]))
 ORDER BY device_id, camera FOR UPDATE
 """
 # Nobody was told of the alert, nor of those that its mail would have named: the next one does it.
@@ -241,7 +196,7 @@ SET open_alert_id = NULL, open_until = NULL,
     suppressed_since = LEAST(c.suppressed_since, failed.further_since, failed.event_time)
 FROM (
     SELECT DISTINCT ON (alert_id) alert_id, further, further_since, event_time
-    FROM delivery WHERE alert_id = ANY($1::bigint[])
+    FROM delivery WHERE id = ANY($1::bigint[])
 ) AS failed
 WHERE c.open_alert_id = failed.alert_id AND NOT EXISTS (
     SELECT 1 FROM delivery d
@@ -254,7 +209,7 @@ _FAILED = (State.BOUNCED, State.EXPIRED, State.WITHDRAWN)
 
 async def record(connection: Connection, changes: Sequence[Change], *, owner: UUID) -> None:
     """Write the changes of the rows that are still ours, in one transaction."""
-    failed = sorted({one.key[0] for one in changes if one.state in _FAILED})
+    failed = [one.key for one in changes if one.state in _FAILED]
     if not failed:
         await _record(connection, changes, owner)
         return
@@ -268,8 +223,7 @@ async def _record(connection: Connection, changes: Sequence[Change], owner: UUID
     await connection.execute(
         _RECORD,
         owner,
-        [one.key[0] for one in changes],
-        [one.key[1] for one in changes],
+        [one.key for one in changes],
         [one.state for one in changes],
         [one.delay_s for one in changes],
         [one.reason for one in changes],

@@ -13,6 +13,12 @@ class Metrics:
             ["verdict"],
             registry=registry,
         )
+        self.camera_changes = Counter(
+            "notifier_camera_changes_total",
+            "Cameras that went down or came back, by verdict: mailed, joined, repeated, known",
+            ["verdict"],
+            registry=registry,
+        )
         self.dead_letters = Counter(
             "notifier_dead_letters_total", "Messages nobody can act on", registry=registry
         )
@@ -38,7 +44,7 @@ class Metrics:
         )
         self.delay_seconds = Histogram(
             "notifier_delay_seconds",
-            "From the alert's entry in the ledger to the mail's acceptance, in seconds",
+            "From the moment at which a mail may leave to its acceptance, in seconds",
             buckets=_SECONDS,
             registry=registry,
         )

@@ -134,9 +134,9 @@ class Sender:
         return bool(groups)
 
     def _queue(self, claimed: Claimed) -> None:
-        if claimed.alert is None:
+        if claimed.told is None:
             for delivery in claimed.deliveries:
-                reason = "the alert is no longer in the archive"
+                reason = "what it would tell is no longer in the archive"
                 self._put(Change(delivery.key, State.WITHDRAWN, None, reason))
         for job in self._claims.jobs(claimed):
             self._jobs.put_nowait(job)
@@ -229,17 +229,17 @@ class Sender:
         )
         is_sent = step.state is State.SENT
         if is_sent:
-            waited_s = (now - delivery.created_at).total_seconds()
+            waited_s = (now - delivery.due_at).total_seconds()
             self._metrics.delay_seconds.observe(max(0.0, waited_s))
         _log.log(
             logging.INFO if is_sent else logging.WARNING,
             "mail",
             action="deliver",
-            alert_id=delivery.alert_id,
             recipient=delivery.recipient,
             state=step.state,
             reason=step.reason,
             message_id=delivery.message_id,
+            **{f"{delivery.subject.kind}_id": delivery.subject.id},
         )
         is_unknown = attempt.result is Result.UNKNOWN
         self._put(

@@ -73,6 +73,9 @@ class NotifierSettings(KafkaSettings, PostgresSettings, MailSettings):
     unknown_repeats: int = Field(default=1, ge=0, le=1)
     picture_bytes_max: int = Field(default=1024 * 1024, ge=0, le=4 * 1024 * 1024)
     dead_letters_max: int = Field(default=1000, ge=1)
+    camera_mails: bool = True
+    camera_mails_per_hour: int = Field(default=4, ge=1, le=60, description="of one camera")
+    camera_group_wait_s: float = Field(default=30.0, ge=0, le=600)
 
 
 class MigrateSettings(PostgresSettings):

@@ -6,7 +6,10 @@ from zoneinfo import ZoneInfo
 
 from notifier.alerts import Alert
 
+TONES = {"red": "#b3261e", "amber": "#8a5a00", "green": "#1b6e3c"}
 _CAMERA_MAX = 80  # characters of a name in a subject
+CLOCK_NOTE = "The device did not know the exact time."
+UNNAMED = "unnamed camera"
 _VERY_LIKELY, _LIKELY = 0.95, 0.8
 _WITHOUT_LABEL = "no_mask"  # the original programs know nothing else
 _VERDICTS = {
@@ -34,6 +37,16 @@ class Place:
     def local(self, moment: datetime) -> datetime:
         return moment.astimezone(self._zone)
 
+    def clock(self, moment: datetime) -> str:
+        """Return the time of day with its zone, such as 14:03:22 CEST."""
+        local = self.local(moment)
+        return f"{local:%H:%M:%S} {local.tzname()}"
+
+    def day(self, moment: datetime) -> str:
+        """Return the date, such as Monday, 4 May 2026."""
+        local = self.local(moment)
+        return f"{local:%A}, {local.day} {local:%B %Y}"
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -43,6 +56,7 @@ class View:
     title: str
     sentence: str
     tone: str
+    lead: str
     camera: str
     day: str
     time: str
@@ -68,19 +82,19 @@ def view(  # noqa: PLR0913 - what a mail is made of, all by name
 ) -> View:
     """Return the words for an alert."""
     title, sentence = _VERDICTS.get(alert.label or _WITHOUT_LABEL, _VERDICTS["unsure"])
-    camera = one_line(alert.camera) or one_line(alert.device_type) or "unnamed camera"
+    camera = one_line(alert.camera) or one_line(alert.device_type) or UNNAMED
     local = place.local(alert.event_time)
-    time = f"{local:%H:%M:%S} {local.tzname()}"
     return View(
         subject=f"{title}: {shortened(camera)}, {local:%H:%M:%S}",
         title=title,
         sentence=sentence,
         tone="amber" if alert.label in ("bad_mask", "unsure") else "red",
+        lead=camera,
         camera=camera,
-        day=f"{local:%A}, {local.day} {local:%B %Y}",
-        time=time,
-        utc=f"{alert.event_time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
-        clock_note="The device did not know the exact time." if alert.is_clock_uncertain else "",
+        day=place.day(alert.event_time),
+        time=place.clock(alert.event_time),
+        utc=utc(alert.event_time),
+        clock_note=CLOCK_NOTE if alert.is_clock_uncertain else "",
         confidence=_confidence(alert.probability),
         percent=None if alert.probability is None else _percent(alert.probability),
         device_type=one_line(alert.device_type),
@@ -95,6 +109,10 @@ def view(  # noqa: PLR0913 - what a mail is made of, all by name
         picture_name=f"alert-{alert.id}",
         event_id=alert.event_id,
     )
+
+
+def utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def one_line(text: str) -> str:
