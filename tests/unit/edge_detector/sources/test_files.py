@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 from edge_detector.sources import files
-from edge_detector.sources.files import FileOptions, Frame, Pace, Source, UnreadablePicture
+from edge_detector.sources.base import Frame, Pace, Source, UnreadablePicture
+from edge_detector.sources.files import FileOptions
 from maskwatch_runtime.errors import Misconfigured
 from maskwatch_runtime.testing import FakeClock
 

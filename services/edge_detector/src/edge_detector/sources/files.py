@@ -1,17 +1,15 @@
-"""Frames from a picture, a folder of pictures, a video file or a USB camera."""
+"""Frames from a picture, a folder of pictures or a video file."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 import structlog
-from maskwatch_runtime.clock import Clock
 from maskwatch_runtime.errors import Misconfigured
 
+from edge_detector.sources.base import Frame, Pace, Source, Stop, UnreadablePicture
 from edge_detector.vision.arrays import Picture
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -19,61 +17,6 @@ _VIDEO_FPS_DEFAULT = 25.0
 # A file above this is no photo of a camera; decoding it could take all memory.
 _PICTURE_BYTES_MAX = 64 * 1024 * 1024
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One picture of the source.
-
-    Attributes:
-        image_bgr: Shape (H, W, 3).
-        taken_at: When it was read.
-        at_s: Its moment on the source's own time line, in seconds; rises from frame to frame.
-        is_scene: It has nothing to do with the frame before it: a photo of its own.
-    """
-
-    image_bgr: Picture
-    taken_at: datetime
-    at_s: float
-    is_scene: bool = False
-
-
-class Stop(Protocol):
-    """Ends the reading; `threading.Event` is one."""
-
-    def is_set(self) -> bool: ...
-    def wait(self, timeout: float) -> bool: ...
-
-
-class Source(Protocol):
-    """Where frames come from."""
-
-    def frames(self, stop: Stop) -> Iterator[Frame]:
-        """Yield frames until the source ends or `stop` is set."""
-        ...
-
-
-class UnreadablePicture(Exception):  # noqa: N818 - named for what is wrong
-    """A file that is no picture; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """When the next frame is due.
-
-    Attributes:
-        clock: Where the time comes from.
-        is_kept: Frames come at their own rate; otherwise as fast as they can be read.
-    """
-
-    clock: Clock
-    is_kept: bool
-
-    def wait_until(self, due_s: float, *, stop: Stop) -> None:
-        """Return when the clock's monotonic time is `due_s`, or `stop` is set."""
-        ahead_s = due_s - self.clock.monotonic_s()
-        if self.is_kept and ahead_s > 0:
-            stop.wait(ahead_s)
 
 
 def read_picture(path: Path) -> Picture:
