@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from edge_detector.cameras import Privacy, SourceKind
 from edge_detector.settings import PACKAGED_CLASSIFIER, EdgeDetectorSettings
 from maskwatch_proto.alert import Label
 from maskwatch_runtime import settings as environment
@@ -33,9 +34,9 @@ class Load:
 def test_three_variables_are_enough(load: Load) -> None:
     settings = load()
 
-    assert settings.rules.moving.alerts_on == {Label.NO_MASK}
-    assert (settings.rules.moving.agreeing, settings.rules.moving.among) == (3, 5)
-    assert (settings.rules.scene.agreeing, settings.rules.scene.among) == (1, 1)
+    judging = settings.rules.stays.judging
+    assert judging.alerts_on == {Label.NO_MASK}
+    assert (judging.agreeing, judging.among) == (3, 5)
     assert settings.model.exists()
 
 
@@ -86,19 +87,47 @@ def test_votes_that_can_never_agree_are_refused(load: Load) -> None:
         load(MASKWATCH_VOTES_AGREEING="6")
 
 
-@pytest.mark.parametrize(
-    ("source", "index"), [("0", 0), ("12", 12), ("/dev/video0", None), ("٣", None), ("-1", None)]
-)
-def test_source_that_is_a_number_is_a_usb_camera(
-    load: Load, source: str, index: int | None
+def test_one_camera_is_what_the_variables_say(load: Load) -> None:
+    (plan,) = load(
+        MASKWATCH_SOURCE="0",
+        MASKWATCH_CAMERA="door",
+        MASKWATCH_SOURCE_FPS="5",
+        MASKWATCH_SOURCE_RESOLUTION="1280x720",
+        MASKWATCH_LATITUDE="48.5",
+        MASKWATCH_ABSENCE_S="90",
+        MASKWATCH_PRIVACY="stats",
+    ).plans
+
+    assert (plan.name, plan.kind, plan.index, plan.fps) == ("door", SourceKind.USB, 0, 5)
+    assert plan.resolution == (1280, 720)
+    assert plan.location.latitude == 48.5
+    assert (plan.absence_s, plan.privacy) == (90, Privacy.STATS)
+
+
+def test_cameras_of_a_file_take_what_they_do_not_say_from_the_variables(
+    load: Load, tmp_path: Path
 ) -> None:
-    assert load(MASKWATCH_SOURCE=source).camera_index == index
+    path = tmp_path / "cameras.yml"
+    path.write_text("cameras:\n- {name: a, source: 0, fps: 2}\n- {name: b, source: 1}\n")
+
+    plans = load(MASKWATCH_SOURCE="", MASKWATCH_CAMERAS=str(path), MASKWATCH_SOURCE_FPS="7").plans
+
+    assert [(plan.name, plan.fps) for plan in plans] == [("a", 2), ("b", 7)]
+
+
+def test_file_of_cameras_and_a_source_are_one_too_many(load: Load) -> None:
+    with pytest.raises(Misconfigured, match=r"MASKWATCH_SOURCE.*beside MASKWATCH_CAMERAS"):
+        load(MASKWATCH_CAMERAS="cameras.yml")
+
+
+def test_address_with_a_password_is_not_shown(load: Load) -> None:
+    assert "secret-word" not in repr(load(MASKWATCH_SOURCE="rtsp://u:secret-word@camera/1"))
 
 
 def test_badly_worn_masks_are_alerts_when_asked_for(load: Load) -> None:
     rules = load(MASKWATCH_ALERT_BAD_MASK="true").rules
 
-    assert rules.moving.alerts_on == rules.scene.alerts_on == {Label.NO_MASK, Label.BAD_MASK}
+    assert rules.stays.judging.alerts_on == {Label.NO_MASK, Label.BAD_MASK}
 
 
 @pytest.mark.parametrize(("value", "path"), [("none", None), ("my.json", Path("my.json"))])

@@ -2,14 +2,14 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from edge_detector.metrics import Metrics
-from edge_detector.spool import Spool, Store
+from edge_detector.spool import Event, Spool, Store
 from maskwatch_proto.alert import Alert, Device
 from maskwatch_runtime.clock import SystemClock
 from maskwatch_runtime.errors import Unavailable
@@ -37,17 +37,19 @@ class FailingStore(Store):
     def __init__(self) -> None:
         super().__init__(Path("never-opened.db"))
         self.stored: list[int] = []
+        self.batches: list[int] = []
         self.tries = 0
         self.is_full = False
         self.is_going_on = threading.Event()
         self.is_going_on.set()
 
-    def append(self, alert: Alert) -> None:
+    def append_all(self, events: Sequence[Event]) -> None:
         self.tries += 1
+        self.batches.append(len(events))
         self.is_going_on.wait(_GIVE_UP_S)
         if self.is_full:
             raise Unavailable("outbox", "database or disk is full")
-        self.stored.append(alert.sequence)
+        self.stored += [event.sequence for event in events]
 
 
 class Spooled:
@@ -151,6 +153,41 @@ def test_more_than_memory_holds_pushes_the_oldest_out_and_the_count_is_exact(
     assert spooled.metric("alerts_stored_total") == 4
 
 
+def test_what_came_meanwhile_is_stored_at_once_and_the_batch_is_bounded(
+    store: FailingStore,
+) -> None:
+    spooled = Spooled(store, capacity=200)
+    store.is_going_on.clear()
+    spooled.put(1)
+    _until(lambda: store.tries == 1)
+    spooled.put(*range(2, 102))
+    store.is_going_on.set()
+    spooled.end()
+
+    assert store.batches == [1, 64, 36]
+    assert store.stored == [*range(1, 102)]
+    assert spooled.metric("alerts_stored_total") == 101
+
+
+def test_batch_that_fails_is_tried_one_by_one(store: FailingStore) -> None:
+    spooled = Spooled(store, capacity=10)
+    store.is_going_on.clear()
+    spooled.put(1)
+    _until(lambda: store.tries == 1)
+    spooled.put(2, 3, 4)
+    store.is_full = True
+    store.is_going_on.set()
+    _until(lambda: store.tries > 3)
+    store.is_full = False
+
+    assert spooled.spool.wait_until_empty(timeout_s=_GIVE_UP_S)
+    spooled.end()
+    assert store.stored == [1, 2, 3, 4]
+    assert set(store.batches[:-1]) == {1}
+    assert store.batches[-1] == 3
+    assert spooled.metric("alerts_dropped_total") == 0
+
+
 def test_slow_disk_does_not_hold_up_the_caller(spooled: Spooled, store: FailingStore) -> None:
     store.is_going_on.clear()
     spooled.put(1)
@@ -189,19 +226,19 @@ def test_what_cannot_be_stored_at_the_end_is_counted_as_lost(
 def test_store_writes_a_real_outbox_and_opens_it_anew_after_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     store = Store(path)
-    store.append(_alert(1))
+    store.append_all([_alert(1)])
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("ALTER TABLE alert RENAME TO elsewhere")
 
     with pytest.raises(Unavailable, match="no such table"):
-        store.append(_alert(2))
+        store.append_all([_alert(2), _alert(3)])
 
     blocker.execute("ALTER TABLE elsewhere RENAME TO alert")
     blocker.close()
-    store.append(_alert(2))
+    store.append_all([_alert(2), _alert(3)])
     store.tidy()
     store.close()
     store.tidy()
     outbox = Outbox.open(path)
-    assert outbox.unsent_count() == 2
+    assert outbox.unsent_count() == 3
     outbox.close()

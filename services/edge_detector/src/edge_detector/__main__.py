@@ -1,6 +1,9 @@
-"""`edge_detector run` watches, `predict` writes down what it sees, `bench` how long it takes."""
+"""`edge_detector run` watches, `predict` writes down what it sees, `bench` how long it takes;
+`gateway` takes the results of microcontrollers.
+"""  # noqa: D205 - one sentence
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -31,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands.add_parser("bench", help="milliseconds of each model on this machine"),
         models_default=MODELS,
     )
+    commands.add_parser("gateway", help="the service that takes results of microcontrollers")
     chosen = parser.parse_args(arguments)
     logs.configure("edge_detector", level="info")
     try:
@@ -40,15 +44,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(_: argparse.Namespace) -> int:
+    # Until the service listens for it, a request to reload must not end the process.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     settings = environment.load(EdgeDetectorSettings)
     logs.configure("edge_detector", level=settings.log_level)
     return lifecycle.run(lambda stop: app.serve(settings, stop), shutdown_s=settings.shutdown_s)
+
+
+def _gateway(_: argparse.Namespace) -> int:
+    # A camera's device needs none of what the gateway stands on.
+    from edge_detector.gateway.__main__ import main as gateway  # noqa: PLC0415
+
+    return gateway()
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "predict": predict.run,
     "bench": bench.run,
+    "gateway": _gateway,
 }
 
 if __name__ == "__main__":

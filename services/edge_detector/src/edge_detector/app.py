@@ -1,132 +1,128 @@
 """Builds the service, runs it, and takes it down in reverse."""
 
 import asyncio
+import importlib.metadata
 import threading
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from uuid import uuid4
+from typing import Any
 
 import structlog
-from maskwatch_proto.alert import Device, Location
-from maskwatch_proto.alert import Model as WireModel
+from maskwatch_proto.alert import Location
+from maskwatch_proto.device_event import Heartbeat
 from maskwatch_runtime import admin
 from maskwatch_runtime.clock import Clock, SystemClock
 from maskwatch_runtime.errors import Misconfigured, Unavailable
-from maskwatch_runtime.health import Health, Progress
+from maskwatch_runtime.health import Health
 from maskwatch_runtime.lifecycle import supervise
 from prometheus_client import CollectorRegistry
 
-from edge_detector import alerts
+from edge_detector import loading
+from edge_detector.device import care, reload
+from edge_detector.device.care import Body, Care
+from edge_detector.device.clock import Timekeeper
+from edge_detector.device.heartbeat import About
+from edge_detector.device.heat import Heat
+from edge_detector.device.metrics import DeviceMetrics
+from edge_detector.display import Display
+from edge_detector.edge import Edge, Kit, Listeners
+from edge_detector.events import Composer, Origin
+from edge_detector.gateway.durable import TellingStore
+from edge_detector.loading import Models
 from edge_detector.metrics import Metrics
-from edge_detector.pipeline import Pipeline
+from edge_detector.pipeline import Event
 from edge_detector.settings import EdgeDetectorSettings
-from edge_detector.sources import files, usb
-from edge_detector.sources.files import FileOptions, Pace, Source
 from edge_detector.spool import Spool, Store
-from edge_detector.vision import classifier, model
-from edge_detector.vision.classifier import Classifier
-from edge_detector.vision.detector import Detector
-from edge_detector.vision.manifest import ClassifierManifest, Manifest
-from edge_detector.vision.model import Model
+from edge_detector.stations.roster import Roster
+from edge_detector.vision.accelerator import Accelerator
+from edge_detector.web.board import Board
 
 _log = structlog.get_logger()
 
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """What looks at the frames; None without a classifier."""
-
-    detector: Model
-    classifier: Classifier | None
+Task = Coroutine[Any, Any, None]
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """Everything that the detection loop uses."""
+class Parts:
+    """What everything in the service stands on."""
 
-    source: Source
-    pipeline: Pipeline
-    spool: Spool
+    settings: EdgeDetectorSettings
+    clock: Clock
+    registry: CollectorRegistry
     health: Health
-    progress: Progress
+    metrics: Metrics
+    own: DeviceMetrics
 
 
 async def serve(settings: EdgeDetectorSettings, stop: asyncio.Event) -> None:
-    """Watch the source and fill the outbox until `stop` is set, or the source has ended.
+    """Watch the cameras and fill the outbox until `stop` is set, or every source has ended.
 
     Raises:
-        Misconfigured: Source, model, outbox or port cannot be used.
+        Misconfigured: A camera, a model, the outbox or a port cannot be used.
     """
-    clock = SystemClock()
-    registry = CollectorRegistry()
-    metrics = Metrics(registry)
-    health = Health(clock)
-    models = _loaded(settings)
-    source = _source(settings, clock, health, metrics)
-    health.missing("source", "no frame yet")
-    store = _opened(settings, health)
-    spool = Spool(store, capacity=settings.alerts_in_memory_max, health=health, metrics=metrics)
-    composer = alerts.Composer(_identity(settings, models), quality_at=alerts.clock_quality)
-    detector = Detector(models.detector, classifier=models.classifier)
-    watch = Watch(
-        source,
-        Pipeline(detector, composer, settings.rules, metrics),
-        spool,
-        health,
-        health.track("frames"),
+    clock, registry = SystemClock(), CollectorRegistry()
+    own = DeviceMetrics(registry)
+    parts = Parts(settings, clock, registry, Health(clock), Metrics(registry), own)
+    plans = settings.plans
+    models = loading.load(settings, _accelerator(parts))
+    is_stored = asyncio.Event()
+    store, forwarding = _store(parts, is_stored)
+    spool = Spool(
+        store, capacity=settings.alerts_in_memory_max, health=parts.health, metrics=parts.metrics
     )
+    composer = Composer(
+        loading.identity(settings, models),
+        quality_at=Timekeeper(clock, on_step=own.clock_stepped).quality_at,
+        runtime=models.runtime,
+    )
+    roster = Roster()
+    looked_after = _care(parts, models, roster, _heartbeats(parts, composer, spool))
+    display = Display(Board((), clock)) if settings.is_web_on else None
+    kit = Kit(
+        models.built(),
+        composer,
+        clock,
+        parts.metrics,
+        parts.health,
+        looked_after.heat,
+        _listeners(spool, looked_after, display),
+    )
+    edge = Edge(plans, roster, kit, evidence_bytes_max=settings.evidence_bytes_max)
     await supervise(
         stop,
-        admin.serve(
-            admin.application(health, registry),
-            host=settings.admin_host,
-            port=settings.admin_port,
-            stop=stop,
-        ),
-        _store(spool),
-        _watch(watch, settings, stop),
+        _admin(parts, stop),
+        _spool(spool, is_stored),
+        _watch(edge, spool, parts, stop),
+        looked_after.run(stop, settings.care_pace),
+        reload.on_hangup(stop, lambda: settings.plans, edge.apply, count=own.reloaded),
+        *forwarding,
+        *_page(parts, display, roster, stop),
     )
 
 
-def _loaded(settings: EdgeDetectorSettings) -> Models:
-    runtime, threads = settings.inference_runtime, settings.inference_threads
-    found = model.load(settings.model, runtime=runtime, threads=threads)
-    second = None
-    if settings.classifier is not None:
-        second = classifier.load(settings.classifier, runtime=runtime, threads=threads)
-    names = [found.manifest.name, *([second.manifest.name] if second else [])]
-    _log.info("models loaded", action="load", models=names, runtime=found.runtime)
-    return Models(found, second)
+def _accelerator(parts: Parts) -> Accelerator | None:
+    plugin = parts.settings.delegate
+    return None if plugin is None else Accelerator(plugin, on_lost=parts.own.lost_accelerator)
 
 
-def _source(
-    settings: EdgeDetectorSettings, clock: Clock, health: Health, metrics: Metrics
-) -> Source:
-    index = settings.camera_index
-    if index is not None:
-        return usb.LiveSource(
-            lambda: usb.open_camera(index),
-            fps_max=settings.source_fps,
-            pace=Pace(clock, is_kept=True),
-            observer=usb.Observer(
-                health, metrics.frames_overwritten.inc, metrics.camera_reconnects.inc
-            ),
-        )
-    options = FileOptions(
-        pictures_are_scenes=settings.source_pictures == "scenes",
-        fps=settings.source_fps,
-        is_looped=settings.source_loop,
-    )
-    return files.open_files(
-        settings.source_path,
-        options,
-        pace=Pace(clock, is_kept=settings.source_paced),
-        on_unreadable=metrics.files_unreadable.inc,
-    )
+def _store(parts: Parts, is_stored: asyncio.Event) -> tuple[Store, list[Task]]:
+    """Return the outbox, open, and what forwards its events where that is wanted."""
+    settings = parts.settings
+    if not settings.is_forwarding:
+        return _opened(Store(settings.outbox_path), parts.health), []
+    # A device that forwards nothing needs none of what this stands on.
+    from edge_detector.gateway.forward import wiring  # noqa: PLC0415
+    from edge_detector.gateway.metrics import GatewayMetrics  # noqa: PLC0415
+
+    forwarder = wiring.forwarder(settings, GatewayMetrics(parts.registry))
+    if forwarder is None:
+        raise RuntimeError("forwarding is set, and there is no forwarder")
+    store = TellingStore(settings.outbox_path, forwarder.offer)
+    return _opened(store, parts.health), [forwarder.run(is_stored)]
 
 
-def _opened(settings: EdgeDetectorSettings, health: Health) -> Store:
+def _opened(store: Store, health: Health) -> Store:
     """Return the store: what can never work is refused now, a bad disk is waited for."""
-    store = Store(settings.outbox_path)
     try:
         store.open()
     except Unavailable as error:
@@ -134,47 +130,81 @@ def _opened(settings: EdgeDetectorSettings, health: Health) -> Store:
     return store
 
 
-def _identity(settings: EdgeDetectorSettings, models: Models) -> alerts.Identity:
-    detector, second = models.detector.manifest, models.classifier
-    return alerts.Identity(
-        device=Device(
-            type=settings.device_type,
-            guid=settings.device_guid,
-            enrolled_on=settings.device_deployed_on,
-        ),
-        location=Location(longitude=settings.longitude, latitude=settings.latitude),
-        camera=settings.camera,
-        model=_on_the_wire(detector, threshold=detector.score_threshold),
-        runtime=models.detector.runtime,
-        boot_id=uuid4(),
-        classifier=None if second is None else _judge(second.manifest),
+def _heartbeats(parts: Parts, composer: Composer, spool: Spool) -> Callable[[Heartbeat], None]:
+    settings = parts.settings
+    here = Location(longitude=settings.longitude, latitude=settings.latitude)
+
+    def emit(beat: Heartbeat) -> None:
+        spool.put(composer.event(beat, Origin(location=here), at=parts.clock.now()))
+
+    return emit
+
+
+def _care(parts: Parts, models: Models, roster: Roster, emit: Callable[[Heartbeat], None]) -> Care:
+    body = Body(
+        About(importlib.metadata.version("edge-detector"), models.names),
+        parts.settings.outbox_path,
+        runtime=models.runtime,
+        cameras=lambda: {station.name: not station.fault for station in roster},
+    )
+    return Care(
+        body,
+        care.Listeners(emit, parts.own.sensed),
+        clock=parts.clock,
+        heat=Heat(parts.settings.heat_limits),
     )
 
 
-def _judge(manifest: ClassifierManifest) -> WireModel:
-    return _on_the_wire(manifest, threshold=manifest.unsure_below)
+def _listeners(spool: Spool, looked_after: Care, display: Display | None) -> Listeners:
+    taken = looked_after.rates.taken
+    if display is None:
+        return Listeners(spool.put, taken)
+
+    def put(event: Event) -> None:
+        spool.put(event)
+        display.told(event)
+
+    return Listeners(put, taken, display.judged, display.changed, display.planned)
 
 
-def _on_the_wire(manifest: Manifest | ClassifierManifest, *, threshold: float) -> WireModel:
-    return WireModel(name=manifest.name, guid=manifest.guid, threshold=threshold)
+def _page(parts: Parts, display: Display | None, roster: Roster, stop: asyncio.Event) -> list[Task]:
+    if display is None:
+        return []
+    # Nor does one that shows nothing need a web server.
+    from edge_detector.web import wiring  # noqa: PLC0415
+
+    shown = wiring.Shown(display.board, roster, parts.clock)
+    return [wiring.serve(parts.settings, shown, stop=stop)]
 
 
-async def _store(spool: Spool) -> None:
-    lost = await asyncio.to_thread(spool.run)
+def _admin(parts: Parts, stop: asyncio.Event) -> Task:
+    return admin.serve(
+        admin.application(parts.health, parts.registry),
+        host=parts.settings.admin_host,
+        port=parts.settings.admin_port,
+        stop=stop,
+    )
+
+
+async def _spool(spool: Spool, is_stored: asyncio.Event) -> None:
+    try:
+        lost = await asyncio.to_thread(spool.run)
+    finally:
+        is_stored.set()
     if lost:
-        raise RuntimeError(f"{lost} alerts could not be stored before the end")
+        raise RuntimeError(f"{lost} events could not be stored before the end")
 
 
-async def _watch(watch: Watch, settings: EdgeDetectorSettings, stop: asyncio.Event) -> None:
+async def _watch(edge: Edge, spool: Spool, parts: Parts, stop: asyncio.Event) -> None:
     halt = threading.Event()
     halting = asyncio.create_task(_set_after(stop, halt))
     try:
-        frames = await asyncio.to_thread(_detect, watch, halt)
+        frames = await asyncio.to_thread(edge.run, halt)
         if not halt.is_set():
-            await _ended(watch, frames, settings, stop)
+            await _ended(frames, spool, parts, stop)
     finally:
         halting.cancel()
-        watch.spool.close()
+        spool.close()
 
 
 async def _set_after(stop: asyncio.Event, halt: threading.Event) -> None:
@@ -182,32 +212,18 @@ async def _set_after(stop: asyncio.Event, halt: threading.Event) -> None:
     halt.set()
 
 
-def _detect(watch: Watch, halt: threading.Event) -> int:
-    """Judge frames until the source ends or `halt` is set; return how many."""
-    frames = 0
-    for frame in watch.source.frames(halt):
-        watch.progress.waits()
-        for alert in watch.pipeline.process(frame):
-            watch.spool.put(alert)
-        watch.progress.made()
-        watch.health.present("source")
-        frames += 1
-    return frames
-
-
-async def _ended(
-    watch: Watch, frames: int, settings: EdgeDetectorSettings, stop: asyncio.Event
-) -> None:
+async def _ended(frames: int, spool: Spool, parts: Parts, stop: asyncio.Event) -> None:
     """Store what is left, then end the service or idle, as it is set."""
-    _log.info("the source has ended", action="end", frames=frames)
+    settings = parts.settings
+    _log.info("every source has ended", action="end", frames=frames)
     if not frames:
-        reason = f"MASKWATCH_SOURCE: no frame of {settings.source} can be read"
-        watch.health.missing("source", reason)
+        reason = f"MASKWATCH_SOURCE: no frame of {settings.cameras or settings.source} can be read"
+        parts.health.missing("cameras", reason)
         if settings.exit_at_end:
             raise Misconfigured(reason)
     if settings.exit_at_end:
         while not stop.is_set() and not await asyncio.to_thread(
-            watch.spool.wait_until_empty, timeout_s=0.2
+            spool.wait_until_empty, timeout_s=0.2
         ):
             pass
         stop.set()

@@ -12,7 +12,7 @@ import numpy as np
 from maskwatch_runtime.errors import Misconfigured
 
 from edge_detector.sources import files
-from edge_detector.sources.files import UnreadablePicture
+from edge_detector.sources.base import UnreadablePicture
 from edge_detector.vision import classifier, model
 from edge_detector.vision import manifest as manifests
 from edge_detector.vision.arrays import Picture

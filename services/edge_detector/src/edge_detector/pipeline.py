@@ -1,111 +1,261 @@
-"""One frame's way: detect, track, decide, and an alert with its evidence."""
+"""One camera's frame on its way: motion, faces, zones, people, and what is to be told of them."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
+import numpy as np
 from maskwatch_proto.alert import Alert
+from maskwatch_proto.device_event import DeviceEvent
 
-from edge_detector import evidence
-from edge_detector.alerts import Composer
+from edge_detector import events, judged
+from edge_detector.album import Album
+from edge_detector.events import Speaker
+from edge_detector.judged import Judged
 from edge_detector.metrics import Metrics
-from edge_detector.people import policy, tracker
-from edge_detector.sources.files import Frame
-from edge_detector.vision.detector import Detector
+from edge_detector.people import appearance, compliance, episodes, policy, tracker, zones
+from edge_detector.people.episodes import Episode, Sighting
+from edge_detector.people.policy import Violation
+from edge_detector.people.zones import Zones
+from edge_detector.privacy import Mode, Plan
+from edge_detector.sources.base import Frame
+from edge_detector.timeline import Timeline
+from edge_detector.vision import motion
+from edge_detector.vision.detector import Detector, Sight
 from edge_detector.vision.faces import Faces
+from edge_detector.vision.motion import Rules as MotionRules
+
+Event = Alert | DeviceEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How people are followed and judged.
+    """How one camera's people are followed, judged and shown.
 
     Attributes:
-        people: What may be one person.
-        moving: When a person in moving pictures is an alert.
-        scene: The same for a picture that stands alone.
+        people: What may be one person from frame to frame.
+        stays: What is one stay, and when it is an alert.
+        zones: Where a mask is required.
+        privacy: What of a picture may be kept.
+        motion: When a frame is worth a look.
         evidence_bytes_max: Size of an alert's JPEG.
     """
 
     people: tracker.Rules
-    moving: policy.Rules
-    scene: policy.Rules
-    evidence_bytes_max: int
+    stays: episodes.Rules
+    zones: Zones = field(default_factory=Zones)
+    privacy: Plan = field(default_factory=Plan)
+    motion: MotionRules = field(default_factory=MotionRules)
+    evidence_bytes_max: int = 150_000
+
+
+def _nobody(_: Judged) -> None:
+    """Show nothing to anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watchers:
+    """Who is told of every frame: metrics, and `on_judged`, called by the pipeline's thread."""
+
+    metrics: Metrics
+    on_judged: Callable[[Judged], None] = _nobody
 
 
 class Pipeline:
-    """Remembers who is in view; everything it decides is decided by pure functions."""
+    """One camera's memory of who is in view; used by one thread at a time.
+
+    Args:
+        detector: Finds and judges faces; cameras may share one.
+        speaker: Makes the camera's alerts and events.
+        rules: How its people are treated.
+        watchers: Who is told of every frame.
+    """
 
     def __init__(
-        self, detector: Detector, composer: Composer, rules: Rules, metrics: Metrics
+        self, detector: Detector, speaker: Speaker, rules: Rules, watchers: Watchers
     ) -> None:
         self._detector = detector
-        self._composer = composer
+        self._speaker = speaker
         self._rules = rules
-        self._metrics = metrics
+        self._watchers = watchers
+        self._gate = motion.Gate(rules.motion)
+        self._album = Album(rules.privacy, size_bytes_max=rules.evidence_bytes_max)
+        self._timeline = Timeline()
         self._tracks = tracker.Tracks()
-        self._episodes: dict[int, policy.Episode] = {}
+        self._episodes = episodes.Episodes()
+        self._tally: compliance.Tally | None = None
+        self._faint_px = np.empty((0, 4), np.float32)
 
-    def process(self, frame: Frame) -> list[Alert]:
-        """Return the alerts that the frame gives rise to."""
-        with self._metrics.frame_seconds.time():
-            with self._metrics.detect_seconds.time():
-                faces = self._detector.detect(frame.image_bgr)
-            for label in faces.labels:
-                self._metrics.faces.labels(label).inc()
-            alerts = [
-                self._alert(frame, faces, track, violation)
-                for track, violation in self._violations(frame, faces)
-            ]
-        self._metrics.frames.inc()
-        self._metrics.tracks.set(len(self._tracks.live))
-        for alert in alerts:
-            self._metrics.alerts.labels(alert.label).inc()
-        return alerts
+    def process(self, frame: Frame) -> list[Event]:
+        """Return the alerts and events that a frame gives rise to, in their order."""
+        metrics = self._watchers.metrics
+        with metrics.frame_seconds.time():
+            elapsed_s = self._timeline.move_to(frame.at_s)
+            told = self._counted_until(frame.taken_at, elapsed_s=elapsed_s)
+            if self._is_due(frame):
+                told += self._judge_scene(frame) if frame.is_scene else self._judge(frame)
+            else:
+                metrics.frames_idle.inc()
+                told += self._left(frame.taken_at)
+                self._watchers.on_judged(judged.idle(frame, self._people(), self._faint_px))
+        return told
 
-    def _violations(
-        self, frame: Frame, faces: Faces
-    ) -> list[tuple[tracker.Track, policy.Violation]]:
-        if frame.is_scene:
-            self._tracks = tracker.Tracks(next_number=self._tracks.next_number)
-        before = self._tracks.next_number
-        self._tracks = tracker.update(
-            self._tracks, faces.xyxy_px, at_s=frame.at_s, rules=self._rules.people
+    def tick(self, now: datetime, *, idle_s: float) -> list[Event]:
+        """Return what ends without a frame: stays, and the quarter of an hour.
+
+        Args:
+            now: The moment, UTC.
+            idle_s: Seconds since the camera's last frame.
+        """
+        self._timeline.wait(idle_s)
+        return self._counted_until(now, elapsed_s=0.0) + self._left(now)
+
+    def close(self, now: datetime) -> list[Event]:
+        """Return the end of every stay, and the part of the quarter of an hour that was counted."""
+        told = self._counted_until(now, elapsed_s=0.0) + self._all_left(now)
+        tally, self._tally = self._tally, None
+        happening = None if tally is None else compliance.summary(tally)
+        return told if happening is None else [*told, self._speaker.event(happening, at=now)]
+
+    def follow(self, rules: Rules, speaker: Speaker) -> None:
+        """Go on with other rules and another place, without losing anybody who is in view."""
+        self._rules = rules
+        self._gate.rules = rules.motion
+        self._album = Album(rules.privacy, size_bytes_max=rules.evidence_bytes_max)
+        self._speaker = replace(speaker, name_space=self._speaker.name_space)
+
+    def _is_due(self, frame: Frame) -> bool:
+        followed = bool(self._followed())
+        at_s = self._timeline.at_s
+        return frame.is_scene or self._gate.is_due(
+            frame.image_bgr, at_s=at_s, is_anyone_here=followed
         )
-        self._metrics.episodes.inc(self._tracks.next_number - before)
-        rules = self._rules.scene if frame.is_scene else self._rules.moving
-        # Who has left is forgotten with the track.
-        self._episodes = {
-            track.number: self._observed(track, faces, rules) for track in self._tracks.live
-        }
+
+    def _judge_scene(self, frame: Frame) -> list[Event]:
+        """Judge a picture that stands alone: whoever is in it comes and goes with it."""
+        told = self._all_left(frame.taken_at) + self._judge(frame)
+        return told + self._all_left(frame.taken_at, self._stays(is_scene=True))
+
+    def _judge(self, frame: Frame) -> list[Event]:
+        at_s, metrics = self._timeline.at_s, self._watchers.metrics
+        sight, detect_s = self._look(frame)
+        self._faint_px = sight.faint_px
+        before = len(self._tracks.live)
+        self._tracks = tracker.update(
+            self._tracks, sight.faces.xyxy_px, at_s=at_s, rules=self._rules.people
+        )
+        metrics.tracks.inc(len(self._tracks.live) - before)
+        sightings = self._sightings(frame, sight.faces)
+        step = episodes.update(
+            self._episodes,
+            sightings,
+            at_s=at_s,
+            followed=self._followed(),
+            rules=self._stays(is_scene=frame.is_scene),
+        )
+        self._episodes = step.episodes
+        metrics.episodes.inc(len(step.begun))
+        made = judged.looked(frame, sight, self._people(), detect_s=detect_s)
+        self._collect(made, sightings)
+        told: list[Event] = [self._alert(made, one, why) for one, why in step.violations]
+        self._watchers.on_judged(made)
+        return told + self._ended(step.ended, frame.taken_at)
+
+    def _look(self, frame: Frame) -> tuple[Sight, float]:
+        """Return what the models see, and the seconds that they took."""
+        metrics = self._watchers.metrics
+        with metrics.detect_seconds.time() as timer:
+            if self._rules.privacy.mode is Mode.BLURRED:
+                sight = self._detector.look(frame.image_bgr)
+            else:
+                faces = self._detector.detect(frame.image_bgr)
+                sight = Sight(faces, faces.xyxy_px)
+        metrics.frames.inc()
+        for label in sight.faces.labels:
+            metrics.faces.labels(label).inc()
+        return sight, timer.duration
+
+    def _stays(self, *, is_scene: bool) -> episodes.Rules:
+        stays = self._rules.stays
+        if not is_scene:
+            return stays
+        return replace(stays, judging=policy.at_once(stays.judging), sightings_min=1)
+
+    def _sightings(self, frame: Frame, faces: Faces) -> list[Sighting]:
+        """Return the people seen where a mask is required, near enough to be judged."""
+        height, width = frame.image_bgr.shape[:2]
+        is_required = zones.required(faces.xyxy_px, self._rules.zones, size_wh=(width, height))
         found = []
         for track in self._tracks.live:
-            violation = policy.decide(self._episodes[track.number], rules)
-            if violation is not None and track.face is not None:
-                found.append((track, violation))
+            if track.face is None or not is_required[track.face]:
+                continue
+            left, top, right, bottom = track.box_px
+            judgement = policy.Judgement(
+                label=faces.labels[track.face],
+                probability=float(faces.probabilities[track.face].max()),
+                side_px=min(right - left, bottom - top),
+                is_classified=bool(faces.is_classified[track.face]),
+            )
+            if judgement.side_px >= self._rules.stays.judging.side_px_min:
+                look = appearance.describe(frame.image_bgr, track.box_px)
+                score = float(faces.scores[track.face])
+                found.append(Sighting(track.number, track.box_px, judgement, look, score))
         return found
 
-    def _observed(self, track: tracker.Track, faces: Faces, rules: policy.Rules) -> policy.Episode:
-        episode = self._episodes.get(track.number, policy.Episode())
-        if track.face is None:
-            return episode
-        left, top, right, bottom = track.box_px
-        judgement = policy.Judgement(
-            label=faces.labels[track.face],
-            probability=float(faces.probabilities[track.face].max()),
-            side_px=min(right - left, bottom - top),
-            is_classified=bool(faces.is_classified[track.face]),
+    def _collect(self, made: Judged, sightings: Sequence[Sighting]) -> None:
+        """Keep the pictures that may become evidence, and none of anybody else."""
+        judging, at_s = self._rules.stays.judging, self._timeline.at_s
+        for sighting in sightings:
+            episode = self._episodes.of_track(sighting.track)
+            if episode is None or episode.alerted_s not in (None, at_s):
+                continue
+            if sighting.judgement.label in judging.alerts_on:
+                self._album.consider(episode.number, sighting, made, at_s=at_s)
+        self._album.keep(
+            {one.number for one in self._episodes.open if one.alerted_s in (None, at_s)}
         )
-        return policy.observe(episode, judgement, rules)
 
-    def _alert(
-        self, frame: Frame, faces: Faces, track: tracker.Track, violation: policy.Violation
-    ) -> Alert:
-        self._episodes[track.number] = replace(self._episodes[track.number], is_alerted=True)
-        face = track.face
-        if face is None:
-            raise ValueError(f"track {track.number} was not seen in this frame")
-        picture = evidence.encode(
-            frame.image_bgr,
-            faces.xyxy_px[face],
-            violation.label,
-            size_bytes_max=self._rules.evidence_bytes_max,
+    def _alert(self, made: Judged, episode: Episode, violation: Violation) -> Alert:
+        self._watchers.metrics.alerts.labels(violation.label).inc()
+        picture = self._album.take(episode.number, violation.label)
+        return self._speaker.alert(episode.number, violation, picture, at=made.frame.taken_at)
+
+    def _people(self) -> tuple[judged.Person, ...]:
+        return judged.people_of(self._tracks.live, self._episodes)
+
+    def _followed(self) -> set[int]:
+        at_s, keep_s = self._timeline.at_s, self._rules.people.keep_s
+        return {track.number for track in self._tracks.live if at_s - track.seen_s <= keep_s}
+
+    def _left(self, now: datetime) -> list[Event]:
+        step = episodes.sweep(
+            self._episodes,
+            at_s=self._timeline.at_s,
+            followed=self._followed(),
+            rules=self._rules.stays,
         )
-        return self._composer.compose(violation, picture, track=track.number, at=frame.taken_at)
+        self._episodes = step.episodes
+        return self._ended(step.ended, now)
+
+    def _all_left(self, now: datetime, rules: episodes.Rules | None = None) -> list[Event]:
+        step = episodes.close(self._episodes, rules or self._rules.stays)
+        self._episodes = step.episodes
+        self._watchers.metrics.tracks.dec(len(self._tracks.live))
+        self._tracks = tracker.Tracks(next_number=self._tracks.next_number)
+        return self._ended(step.ended, now)
+
+    def _ended(self, ended: Sequence[Episode], now: datetime) -> list[Event]:
+        told: list[Event] = []
+        for episode in ended:
+            if self._tally is not None:
+                self._tally = compliance.counted(self._tally, episode.verdict)
+            # Reckoned from now: the clock may have been set since then.
+            started_at = now - timedelta(seconds=self._timeline.at_s - episode.started_s)
+            episode_id = self._speaker.episode_id(episode.number)
+            ending = events.episode_ended(episode, episode_id, started_at=started_at)
+            told.append(self._speaker.event(ending, at=now))
+        return told
+
+    def _counted_until(self, now: datetime, *, elapsed_s: float) -> list[Event]:
+        self._tally, finished = compliance.advance(self._tally, now, elapsed_s=elapsed_s)
+        return [] if finished is None else [self._speaker.event(finished, at=now)]

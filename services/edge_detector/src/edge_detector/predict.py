@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from maskwatch_runtime.errors import Misconfigured
 
 from edge_detector.sources import files
-from edge_detector.sources.files import UnreadablePicture
+from edge_detector.sources.base import UnreadablePicture
 from edge_detector.vision import classifier, model
 from edge_detector.vision.detector import Detector
 from edge_detector.vision.faces import Faces

@@ -1,39 +1,29 @@
-import unicodedata
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from maskwatch_proto.alert import Label
-from maskwatch_runtime.settings import ServiceSettings
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
 
-from edge_detector import pipeline
-from edge_detector.people import policy, tracker
+from edge_detector import cameras, pipeline, rules
+from edge_detector.cameras import CameraPlan, Privacy, Resolution
+from edge_detector.device.settings import DeviceSettings
+from edge_detector.gateway.settings import ForwardSettings
+from edge_detector.names import Name
 from edge_detector.vision.inference import Runtime
+from edge_detector.web.settings import WebSettings
 
 MODELS = Path(__file__).parent / "models"
 PACKAGED_MODEL = MODELS / "maskwatch-face-mask-320-int8.json"
 PACKAGED_CLASSIFIER: Path | None = MODELS / "maskwatch-mask-classifier-96-int8.json"
-_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def _plain(text: str) -> str:
-    """Return the text if a mail's subject and a web page can show it as it is."""
-    if any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") for sign in text):
-        raise ValueError("may not hold line breaks or control characters")
-    if any(sign in "<>" for sign in text):
-        raise ValueError("may not hold markup (< or >)")
-    if _OVERRIDES & set(text):
-        raise ValueError("may not hold characters that change the direction of writing")
-    return text
-
-
-Name = Annotated[str, Field(max_length=200), AfterValidator(_plain)]
-
-
-class EdgeDetectorSettings(ServiceSettings):
+class EdgeDetectorSettings(WebSettings, DeviceSettings, ForwardSettings):
     """The detector's settings; its README has them in a table."""
 
-    source: str = Field(min_length=1)
+    cameras: Path | None = None
+    # Not shown: an address may hold a password.
+    source: str = Field(default="", validate_default=True, repr=False)
+    source_resolution: Annotated[Resolution | None, NoDecode] = None
     source_paced: bool = True
     source_loop: bool = False
     source_fps: float = Field(default=10.0, gt=0, le=60)
@@ -43,7 +33,7 @@ class EdgeDetectorSettings(ServiceSettings):
     device_guid: Annotated[Name, Field(min_length=1)]
     device_type: Name = "camera"
     device_deployed_on: Name = ""
-    camera: Name = "camera"
+    camera: Annotated[Name, Field(min_length=1)] = "camera"
     longitude: float = Field(default=0.0, ge=-180, le=180)
     latitude: float = Field(default=0.0, ge=-90, le=90)
 
@@ -57,6 +47,9 @@ class EdgeDetectorSettings(ServiceSettings):
     face_side_min_px: float = Field(default=24.0, ge=0)
     alert_bad_mask: bool = False
     track_keep_s: float = Field(default=3.0, gt=0, le=60)
+    absence_s: float = Field(default=60.0, gt=0, le=3600)
+    privacy: Privacy = Privacy.EVIDENCE
+    blur_violators: bool = False
     evidence_bytes_max: int = Field(default=150_000, ge=4096, le=2 * 1024 * 1024)
 
     outbox_path: Path
@@ -67,37 +60,63 @@ class EdgeDetectorSettings(ServiceSettings):
     def _none(cls, value: object) -> object:
         return None if value == "none" else value
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.votes_agreeing > self.votes_among:
-            raise ValueError("VOTES_AGREEING is larger than VOTES_AMONG: no alert would ever be")
-        return self
+    @field_validator("source")
+    @classmethod
+    def _one_of_two(cls, source: str, others: ValidationInfo) -> str:
+        if not source and others.data.get("cameras") is None:
+            raise ValueError("is missing (or MASKWATCH_CAMERAS, for several cameras)")
+        if source and others.data.get("cameras") is not None:
+            raise ValueError("cannot be set beside MASKWATCH_CAMERAS: the file names the sources")
+        return source
+
+    @field_validator("votes_among")
+    @classmethod
+    def _can_agree(cls, among: int, others: ValidationInfo) -> int:
+        if among < others.data.get("votes_agreeing", 1):
+            raise ValueError("is smaller than VOTES_AGREEING: no alert would ever be")
+        return among
 
     @property
-    def camera_index(self) -> int | None:
-        """The USB camera's number, None when the source is a file or a folder."""
-        return int(self.source) if self.source.isascii() and self.source.isdigit() else None
+    def plans(self) -> tuple[CameraPlan, ...]:
+        """The cameras of the file, or the one that the environment describes.
 
-    @property
-    def source_path(self) -> Path:
-        """The source as a file or a folder."""
-        return Path(self.source)
+        Raises:
+            Misconfigured: A camera's plan is wrong.
+        """
+        if self.cameras is not None:
+            return cameras.read(self.cameras, defaults=self._defaults)
+        return (
+            cameras.one(
+                {
+                    **self._defaults,
+                    "name": self.camera,
+                    "source": self.source,
+                    "resolution": self.source_resolution,
+                }
+            ),
+        )
 
     @property
     def rules(self) -> pipeline.Rules:
-        """How people are followed and judged."""
-        moving = policy.Rules(
-            agreeing=self.votes_agreeing,
-            among=self.votes_among,
-            side_px_min=self.face_side_min_px,
-            alerts_on=frozenset(
-                {Label.NO_MASK, Label.BAD_MASK} if self.alert_bad_mask else {Label.NO_MASK}
-            ),
-        )
-        return pipeline.Rules(
-            people=tracker.Rules(keep_s=self.track_keep_s),
-            moving=moving,
-            # A picture that stands alone gets no second look.
-            scene=policy.Rules(1, 1, moving.side_px_min, moving.alerts_on),
-            evidence_bytes_max=self.evidence_bytes_max,
-        )
+        """How people are followed and judged where a camera's plan says nothing else."""
+        plan = cameras.one({**self._defaults, "name": self.camera, "source": self.source})
+        return rules.of(plan, evidence_bytes_max=self.evidence_bytes_max)
+
+    @property
+    def _defaults(self) -> dict[str, object]:
+        """What holds for every camera whose plan does not say otherwise."""
+        return {
+            "fps": self.source_fps,
+            "loop": self.source_loop,
+            "paced": self.source_paced,
+            "pictures": self.source_pictures,
+            "location": {"longitude": self.longitude, "latitude": self.latitude},
+            "votes_agreeing": self.votes_agreeing,
+            "votes_among": self.votes_among,
+            "face_side_min_px": self.face_side_min_px,
+            "track_keep_s": self.track_keep_s,
+            "absence_s": self.absence_s,
+            "alert_bad_mask": self.alert_bad_mask,
+            "privacy": self.privacy,
+            "blur_violators": self.blur_violators,
+        }

@@ -1,16 +1,18 @@
-"""Alerts on their way into the outbox, by a thread of its own.
+"""Alerts and device events on their way into the outbox, by a thread of its own.
 
-A disk that is full, slow or read-only must not stop detection: alerts wait in memory, the oldest
+A disk that is full, slow or read-only must not stop detection: events wait in memory, the oldest
 give way, each is counted. SQLite's own waits (10 s when another program writes) happen here.
 """
 
 import sqlite3
 import threading
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 from maskwatch_proto.alert import Alert
+from maskwatch_proto.device_event import DeviceEvent
 from maskwatch_runtime.errors import Misconfigured, Unavailable
 from maskwatch_runtime.health import Health
 from maskwatch_runtime.outbox.checkpoint import Checkpointer
@@ -21,6 +23,10 @@ from edge_detector.metrics import Metrics
 
 _log = structlog.get_logger()
 _DEPENDENCY = "outbox"
+# Written by one transaction, and so by one fsync; with pictures, some megabytes.
+_BATCH_MAX = 64
+
+Event = Alert | DeviceEvent
 
 
 class Store:
@@ -41,8 +47,8 @@ class Store:
         if self._outbox is None:
             self._outbox = Outbox.open(self._path)
 
-    def append(self, alert: Alert) -> None:
-        """Store the alert durably.
+    def append_all(self, events: Sequence[Event]) -> None:
+        """Store the events durably, all of them or none.
 
         Raises:
             Misconfigured: As `open`.
@@ -52,7 +58,7 @@ class Store:
         if self._outbox is None:
             raise RuntimeError("the outbox is not open")
         try:
-            self._outbox.append(alert)
+            self._outbox.append_all(events)
         except sqlite3.Error as error:
             self.close()
             raise Unavailable(_DEPENDENCY, str(error)) from error
@@ -75,11 +81,11 @@ class Store:
 
 
 class Spool:
-    """A bounded queue in front of the store.
+    """A bounded queue in front of the store; what waits together is stored together.
 
     Args:
-        store: Where alerts become durable; used by the spool's thread alone.
-        capacity: Alerts kept in memory while it fails, besides the one being tried.
+        store: Where events become durable; used by the spool's thread alone.
+        capacity: Events kept in memory while it fails, besides those being tried.
         health: Not ready while it fails.
         metrics: Counts what is stored and what is lost.
         backoff: Delays between tries.
@@ -99,30 +105,31 @@ class Spool:
         self._health = health
         self._metrics = metrics
         self._backoff = backoff or Backoff(initial_s=0.2, cap_s=5.0)
-        self._waiting: deque[Alert] = deque()
-        self._in_hand: Alert | None = None
+        self._waiting: deque[Event] = deque()
+        self._in_hand: tuple[Event, ...] = ()
+        self._is_failing = False
         self._changed = threading.Condition()
         self._is_closing = False
 
-    def put(self, alert: Alert) -> None:
-        """Take the alert over; never waits for the disk."""
+    def put(self, event: Event) -> None:
+        """Take the event over; never waits for the disk."""
         with self._changed:
-            self._waiting.append(alert)
+            self._waiting.append(event)
             if len(self._waiting) > self._capacity:
                 self._lose(self._waiting.popleft())
             self._tell()
 
     def run(self) -> int:
         """Store what is put in until `close`, then what is left; return how many could not be."""
-        while (alert := self._next()) is not None:
+        while events := self._next():
             try:
-                self._store.append(alert)
+                self._store.append_all(events)
             except (Unavailable, Misconfigured) as error:
                 self._failed(error)
                 if self._pause(self._backoff.next_s()):
                     break
             else:
-                self._stored(alert)
+                self._stored(events)
                 self._store.tidy()
         self._store.close()
         return self._give_up()
@@ -138,28 +145,38 @@ class Spool:
         with self._changed:
             return self._changed.wait_for(lambda: not self._count(), timeout_s)
 
-    def _next(self) -> Alert | None:
+    def _next(self) -> tuple[Event, ...]:
+        """Return what is to be stored next; nothing at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._count() or self._is_closing)
             # Out of the queue while it is written: it may not be counted both stored and lost.
-            if self._in_hand is None and self._waiting:
-                self._in_hand = self._waiting.popleft()
-            return self._in_hand
+            if not self._in_hand:
+                count = min(len(self._waiting), _BATCH_MAX)
+                self._in_hand = tuple(self._waiting.popleft() for _ in range(count))
+            # A disk that is nearly full may still take a single one.
+            return self._in_hand[:1] if self._is_failing else self._in_hand
 
-    def _stored(self, alert: Alert) -> None:
+    def _stored(self, events: Sequence[Event]) -> None:
         self._backoff.reset()
         self._health.present(_DEPENDENCY)
-        self._metrics.alerts_stored.inc()
+        for event in events:
+            if isinstance(event, Alert):
+                self._metrics.alerts_stored.inc()
+            else:
+                self._metrics.events_stored.labels(event.happening.kind).inc()
         with self._changed:
-            self._in_hand = None
+            self._is_failing = False
+            self._in_hand = self._in_hand[len(events) :]
             self._tell()
-        _log.info("alert stored", action="store", event_id=str(alert.event_id), label=alert.label)
+        for event in events:
+            _log.info("stored", action="store", event_id=str(event.event_id), **_named(event))
 
     def _failed(self, error: Unavailable | Misconfigured) -> None:
+        self._is_failing = True
         self._metrics.outbox_failures.inc()
         self._health.missing(_DEPENDENCY, str(error))
         _log.error(
-            "alert not stored, kept in memory",
+            "not stored, kept in memory",
             action="store",
             reason=str(error),
             waiting=self._count(),
@@ -171,21 +188,30 @@ class Spool:
 
     def _give_up(self) -> int:
         with self._changed:
-            left = [*([self._in_hand] if self._in_hand else []), *self._waiting]
-            self._in_hand = None
+            left = [*self._in_hand, *self._waiting]
+            self._in_hand = ()
             self._waiting.clear()
-            for alert in left:
-                self._lose(alert)
+            for event in left:
+                self._lose(event)
             self._tell()
         return len(left)
 
-    def _lose(self, alert: Alert) -> None:
-        self._metrics.alerts_dropped.inc()
-        _log.error("alert lost", action="drop", event_id=str(alert.event_id))
+    def _lose(self, event: Event) -> None:
+        if isinstance(event, Alert):
+            self._metrics.alerts_dropped.inc()
+        else:
+            self._metrics.events_dropped.labels(event.happening.kind).inc()
+        _log.error("lost", action="drop", event_id=str(event.event_id), **_named(event))
 
     def _count(self) -> int:
-        return len(self._waiting) + (self._in_hand is not None)
+        return len(self._waiting) + len(self._in_hand)
 
     def _tell(self) -> None:
         self._metrics.alerts_waiting.set(self._count())
         self._changed.notify_all()
+
+
+def _named(event: Event) -> dict[str, str]:
+    if isinstance(event, Alert):
+        return {"kind": "alert", "label": str(event.label or "")}
+    return {"kind": event.happening.kind}

@@ -1,6 +1,6 @@
 import pytest
 from edge_detector.people import policy
-from edge_detector.people.policy import Episode, Judgement, Rules
+from edge_detector.people.policy import Agreement, Episode, Judgement, Rules
 from hypothesis import given
 from hypothesis import strategies as st
 from maskwatch_proto.alert import Label
@@ -109,3 +109,42 @@ def test_violation_tells_whether_a_classifier_judged_the_frame_of_the_evidence()
 
     assert decided(False, False, True) is True
     assert decided(True, True, False) is False
+
+
+_BOTH = frozenset({Label.NO_MASK, Label.BAD_MASK})
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ("bbb", None),
+        ("bbbb", Label.BAD_MASK),
+        ("bnbn", Label.BAD_MASK),  # now the one, now the other: it is not worn as it should be
+        ("bnbnn", Label.NO_MASK),
+        ("mmbbbb", Label.BAD_MASK),
+        ("bbbbm", None),
+        ("nnmm", None),
+    ],
+)
+def test_badly_worn_mask_has_a_rule_of_its_own(seen: str, expected: Label | None) -> None:
+    rules = Rules(3, 5, 24, _BOTH, bad_mask=Agreement(4, 6))
+
+    violation = policy.decide(_episode(seen, rules), rules)
+
+    assert (violation and violation.label) == expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [("", None), ("mm", None), ("mmm", Label.MASK), ("mmmn", None), ("mmmnnn", Label.NO_MASK)],
+)
+def test_verdict_is_what_the_latest_votes_agree_on(seen: str, expected: Label | None) -> None:
+    assert policy.verdict(_episode(seen), _RULES) is expected
+
+
+def test_rules_for_a_picture_that_stands_alone_ask_once() -> None:
+    rules = policy.at_once(Rules(3, 5, 24, _BOTH, vote_s=0.5, bad_mask=Agreement(4, 6)))
+
+    for letter in "nb":
+        assert policy.decide(_episode(letter, rules), rules) is not None
+    assert rules.vote_s == 0

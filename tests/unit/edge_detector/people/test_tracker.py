@@ -216,3 +216,11 @@ def test_pairs_are_the_same_whichever_people_are_first_known() -> None:
     for order in itertools.permutations(range(3)):
         tracks = _after((0.0, _faces(*[centres[index] for index in order])), (0.1, moved))
         assert _of_faces(tracks) == {index: order.index(index) + 1 for index in range(3)}
+
+
+def test_box_over_two_who_pass_each_other_takes_nobody_along() -> None:
+    two = _faces((100, 100), (200, 100))
+    over_both = np.array([[105, 60, 240, 140]], np.float32)
+    tracks = _after((0.0, two), (0.1, np.concatenate([two[1:], over_both, two[:1]])))
+
+    assert _of_faces(tracks) == {0: 2, 2: 1}

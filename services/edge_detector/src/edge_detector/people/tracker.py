@@ -7,6 +7,7 @@ as well as at 15.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -79,20 +80,19 @@ def update(tracks: Tracks, faces_px: Floats, *, at_s: float, rules: Rules) -> Tr
     known = [
         replace(track, face=None) for track in tracks.live if at_s - track.seen_s <= rules.keep_s
     ]
-    pairs = _pairs(known, faces_px, at_s=at_s, rules=rules)
+    one_each = _one_each(faces_px)
+    joined = _pairs(known, faces_px[one_each], at_s=at_s, rules=rules)
+    pairs = {track: one_each[index] for track, index in joined.items()}
     live = [
         _moved(track, faces_px, pairs[index], at_s=at_s) if index in pairs else track
         for index, track in enumerate(known)
     ]
     number = tracks.next_number
     taken = set(pairs.values())
-    for face in range(len(faces_px)):
-        if face in taken or _is_part_of_another(faces_px, face, taken):
-            continue
-        box = _box(faces_px[face])
-        live.append(Track(number, box, (0.0, 0.0), at_s, at_s, face))
-        taken.add(face)
-        number += 1
+    for face in one_each:
+        if face not in taken:
+            live.append(Track(number, _box(faces_px[face]), (0.0, 0.0), at_s, at_s, face))
+            number += 1
     return Tracks(tuple(live), number)
 
 
@@ -124,9 +124,9 @@ def _costs(track: Track, faces_px: Floats, *, at_s: float, rules: Rules) -> list
     costs = []
     for face in range(len(faces_px)):
         box = _box(faces_px[face])
-        if not _is_alike(track.box_px, box, ratio_max=rules.size_ratio_max):
+        if not is_alike(track.box_px, box, ratio_max=rules.size_ratio_max):
             continue
-        distance = min(_distance_sides(place, box) for place in places)
+        distance = min(distance_sides(place, box) for place in places)
         if overlaps[face] >= rules.iou_min:
             costs.append((face, -float(overlaps[face])))
         elif distance <= gate:
@@ -154,7 +154,19 @@ def _predicted(track: Track, elapsed_s: float) -> Box:
     return (left + x, top + y, right + x, bottom + y)
 
 
-def _is_part_of_another(faces_px: Floats, face: int, others: set[int]) -> bool:
+def _one_each(faces_px: Floats) -> list[int]:
+    """Return the faces without those that are a better one again.
+
+    Where two people pass each other, a box over both of them would take one's track along.
+    """
+    kept: list[int] = []
+    for face in range(len(faces_px)):
+        if not _is_part_of_another(faces_px, face, kept):
+            kept.append(face)
+    return kept
+
+
+def _is_part_of_another(faces_px: Floats, face: int, others: Sequence[int]) -> bool:
     """Return whether most of a face lies in another one, or the other way round.
 
     Suppression lets such pairs through when one box is much larger; they are one person.
@@ -170,12 +182,12 @@ def _is_part_of_another(faces_px: Floats, face: int, others: set[int]) -> bool:
     return False
 
 
-def _is_alike(one: Box, other: Box, *, ratio_max: float) -> bool:
+def is_alike(one: Box, other: Box, *, ratio_max: float) -> bool:
     small, large = sorted((_side(one), _side(other)))
     return small > 0 and large <= small * ratio_max
 
 
-def _distance_sides(one: Box, other: Box) -> float:
+def distance_sides(one: Box, other: Box) -> float:
     return math.dist(_centre(one), _centre(other)) / max(_side(one), _side(other))
 
 

@@ -7,9 +7,11 @@ import cv2
 import numpy as np
 from maskwatch_runtime.errors import Misconfigured
 
-from edge_detector.vision import crops, inference
+from edge_detector.vision import crops, delegate, inference
 from edge_detector.vision import manifest as manifests
+from edge_detector.vision.accelerator import Accelerator
 from edge_detector.vision.arrays import Floats, Picture
+from edge_detector.vision.delegate import Files
 from edge_detector.vision.inference import Interpreter, Port, Runtime
 from edge_detector.vision.manifest import ClassifierManifest
 from edge_detector.vision.quantisation import PixelCode
@@ -120,14 +122,21 @@ class Classifier:
 
 
 def load(
-    path: Path, *, runtime: Literal["auto"] | Runtime = "auto", threads: int = 1
+    path: Path,
+    *,
+    runtime: Literal["auto"] | Runtime = "auto",
+    threads: int = 1,
+    accelerator: Accelerator | None = None,
 ) -> Classifier:
-    """Build the classifier whose manifest is at `path`, everything checked; see `inference.load`.
+    """Build the classifier whose manifest is at `path`, everything checked; see `delegate.load`.
 
     Raises:
         Misconfigured: A file is missing or wrong, or no runtime can be had; says which.
     """
     manifest = manifests.read_classifier(path)
     file = manifests.model_file(path, manifest)
-    interpreter, name = inference.load(file, runtime=runtime, threads=threads)
+    files = Files(file, manifests.edgetpu_file(path, manifest))
+    interpreter, name = delegate.load(
+        files, runtime=runtime, threads=threads, accelerator=accelerator
+    )
     return Classifier(interpreter, manifest, file=file, runtime=name)

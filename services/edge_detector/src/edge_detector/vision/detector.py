@@ -1,9 +1,11 @@
 """Faces in a frame, and what each wears."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from edge_detector.vision import boxes, judgement
-from edge_detector.vision.arrays import Picture
+from edge_detector.vision.arrays import Floats, Picture
 from edge_detector.vision.classifier import Classifier
 from edge_detector.vision.faces import Faces
 from edge_detector.vision.judgement import Answers
@@ -11,6 +13,19 @@ from edge_detector.vision.model import Model, Outputs
 
 # A crowd on one picture; more cells than this are noise, and cost time.
 _CELLS_MAX = 600
+# From this share of the least score on, something may be a face: enough to hide it.
+_FAINT_SHARE = 0.35
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The faces of a frame, and every place where one may be.
+
+    `faint_px`: xyxy in px of the frame, shape (N, 4); the faces' own boxes are among them.
+    """
+
+    faces: Faces
+    faint_px: Floats
 
 
 class Detector:
@@ -32,10 +47,15 @@ class Detector:
 
     def detect(self, frame_bgr: Picture) -> Faces:
         """Return the faces in a frame, shape (H, W, 3) uint8."""
-        picture, scale = self._letterbox.fit(frame_bgr)
-        height, width = frame_bgr.shape[:2]
-        faces = self.read(self._model.invoke(picture), scale=scale, size_wh=(width, height))
-        return self.revise(frame_bgr, faces)
+        outputs, fit = self._answer(frame_bgr)
+        return self.revise(frame_bgr, self.read(outputs, scale=fit.scale, size_wh=fit.size_wh))
+
+    def look(self, frame_bgr: Picture) -> Sight:
+        """Return the faces in a frame, shape (H, W, 3) uint8, and what may be one."""
+        outputs, fit = self._answer(frame_bgr)
+        faces = self.read(outputs, scale=fit.scale, size_wh=fit.size_wh)
+        faint = self._read(outputs, fit, score_min=_FAINT_SHARE * self._score_min)
+        return Sight(self.revise(frame_bgr, faces), faint.xyxy_px)
 
     def read(self, outputs: Outputs, *, scale: float, size_wh: tuple[int, int]) -> Faces:
         """Return the faces that the model's answer speaks of: decoded, one box a face.
@@ -45,9 +65,17 @@ class Detector:
             scale: Of the letterbox, px of the input per px of the frame.
             size_wh: Of the frame, px.
         """
-        manifest = self._model.manifest
+        return self._read(outputs, _Fit(scale, size_wh), score_min=self._score_min)
+
+    def _answer(self, frame_bgr: Picture) -> tuple[Outputs, "_Fit"]:
+        picture, scale = self._letterbox.fit(frame_bgr)
+        height, width = frame_bgr.shape[:2]
+        return self._model.invoke(picture), _Fit(scale, (width, height))
+
+    def _read(self, outputs: Outputs, fit: "_Fit", *, score_min: float) -> Faces:
+        manifest, scale, size_wh = self._model.manifest, fit.scale, fit.size_wh
         scores = outputs.scores.column()
-        cells = boxes.strongest(scores, score_min=self._score_min, most=_CELLS_MAX)
+        cells = boxes.strongest(scores, score_min=score_min, most=_CELLS_MAX)
         distances = outputs.distances.rows(cells)
         found = boxes.decode(distances, cells, self._model.grid) / np.float32(scale)
         found = found.clip(0, np.array(size_wh * 2, np.float32))
@@ -75,3 +103,11 @@ class Detector:
             return faces
         answers = Answers(which, self._classifier.judge(frame_bgr, faces.xyxy_px[which]), manifest)
         return judgement.revise(faces, answers, score_min=self._score_min)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How a frame lies in the model's input: px of it per px of the frame, and the frame's size."""
+
+    scale: float
+    size_wh: tuple[int, int]

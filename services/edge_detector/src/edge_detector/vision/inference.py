@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -42,7 +43,11 @@ class Port:
 
 
 def load(
-    file: Path, *, runtime: Literal["auto"] | Runtime = "auto", threads: int = 1
+    file: Path,
+    *,
+    runtime: Literal["auto"] | Runtime = "auto",
+    threads: int = 1,
+    delegates: Sequence[object] = (),
 ) -> tuple[Interpreter, str]:
     """Return an interpreter of the model file, and what runs it, such as "litert 2.3.0".
 
@@ -50,15 +55,55 @@ def load(
         file: A .tflite file.
         runtime: "auto" takes the first that is installed, LiteRT before tflite-runtime.
         threads: Threads of the CPU for one invocation.
+        delegates: What `load_delegate` has returned, of the same runtime.
 
     Raises:
         Misconfigured: The runtime cannot load the file, or no runtime can be had; says which.
     """
-    module, name = _imported(list(_RUNTIMES) if runtime == "auto" else [runtime])
+    module, name = imported(runtime)
     try:
-        return module.Interpreter(model_path=str(file), num_threads=threads), name
+        made = module.Interpreter(
+            model_path=str(file), num_threads=threads, experimental_delegates=[*delegates]
+        )
     except (ValueError, RuntimeError) as error:
         raise Misconfigured(f"the model {file} cannot be loaded by {name}: {error}") from error
+    return made, name
+
+
+def load_delegate(
+    library: str, options: Mapping[str, str], *, runtime: Literal["auto"] | Runtime = "auto"
+) -> object:
+    """Return the external delegate in a shared library; holds Python's lock until it is there.
+
+    Raises:
+        OSError, AttributeError, ValueError: The library cannot be loaded, is none, or refuses.
+        Misconfigured: No runtime can be had.
+    """
+    module, _ = imported(runtime)
+    delegate: object = module.load_delegate(library, dict(options))
+    return delegate
+
+
+def imported(runtime: Literal["auto"] | Runtime) -> tuple[Any, str]:
+    """Return a runtime's module and what it is, such as "litert 2.3.0".
+
+    Raises:
+        Misconfigured: None of those wanted is installed.
+    """
+    wanted: list[Runtime] = list(_RUNTIMES) if runtime == "auto" else [runtime]
+    problems = []
+    for name in wanted:
+        module, distribution = _RUNTIMES[name]
+        try:
+            imported = importlib.import_module(module)
+        except ImportError as error:
+            problems.append(str(error))
+            continue
+        return imported, f"{name} {importlib.metadata.version(distribution)}"
+    raise Misconfigured(
+        f"MASKWATCH_INFERENCE_RUNTIME: none of {', '.join(wanted)} can be imported:"
+        f" {'; '.join(problems)}"
+    )
 
 
 def only_input(interpreter: Interpreter, file: Path, *, shape: tuple[int, ...], dtype: str) -> Port:
@@ -83,22 +128,6 @@ def only_input(interpreter: Interpreter, file: Path, *, shape: tuple[int, ...], 
 def outputs(interpreter: Interpreter) -> list[Port]:
     """Return the model's outputs; their order differs between exports."""
     return [_port(detail) for detail in interpreter.get_output_details()]
-
-
-def _imported(wanted: list[Runtime]) -> tuple[Any, str]:
-    problems = []
-    for runtime in wanted:
-        module, distribution = _RUNTIMES[runtime]
-        try:
-            imported = importlib.import_module(module)
-        except ImportError as error:
-            problems.append(str(error))
-            continue
-        return imported, f"{runtime} {importlib.metadata.version(distribution)}"
-    raise Misconfigured(
-        f"MASKWATCH_INFERENCE_RUNTIME: none of {', '.join(wanted)} can be imported:"
-        f" {'; '.join(problems)}"
-    )
 
 
 def _port(detail: dict[str, Any]) -> Port:

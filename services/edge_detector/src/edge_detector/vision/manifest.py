@@ -26,6 +26,14 @@ class _Described(_Frozen):
     version: str
     file: str = Field(pattern=r"^[^/\\]+$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    edgetpu_file: str | None = Field(default=None, pattern=r"^[^/\\]+$")
+    edgetpu_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+
+    @model_validator(mode="after")
+    def _check_edgetpu(self) -> Self:
+        if (self.edgetpu_file is None) != (self.edgetpu_sha256 is None):
+            raise ValueError("edgetpu_file and edgetpu_sha256 belong together")
+        return self
 
 
 class _Tensor(_Frozen):
@@ -147,12 +155,27 @@ def model_file(path: Path, manifest: Manifest | ClassifierManifest) -> Path:
     Raises:
         Misconfigured: It is missing or another one.
     """
-    file = path.with_name(manifest.file)
+    return _checked(path, manifest.file, manifest.sha256)
+
+
+def edgetpu_file(path: Path, manifest: Manifest | ClassifierManifest) -> Path | None:
+    """Return the same model compiled for the Edge TPU, its checksum compared; None without one.
+
+    Raises:
+        Misconfigured: It is missing or another one.
+    """
+    if manifest.edgetpu_file is None or manifest.edgetpu_sha256 is None:
+        return None
+    return _checked(path, manifest.edgetpu_file, manifest.edgetpu_sha256)
+
+
+def _checked(path: Path, name: str, sha256: str) -> Path:
+    file = path.with_name(name)
     try:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
         raise Misconfigured(f"the model {file} cannot be read: {error.strerror}") from error
-    if digest != manifest.sha256:
+    if digest != sha256:
         raise Misconfigured(f"the model {file} is not the one of {path.name}: its sha256 differs")
     return file
 

@@ -7,10 +7,12 @@ from typing import Any, Literal
 import numpy.typing as npt
 from maskwatch_runtime.errors import Misconfigured
 
-from edge_detector.vision import inference
+from edge_detector.vision import delegate, inference
 from edge_detector.vision import manifest as manifests
+from edge_detector.vision.accelerator import Accelerator
 from edge_detector.vision.arrays import Floats, Integers
 from edge_detector.vision.boxes import Grid, grid
+from edge_detector.vision.delegate import Files
 from edge_detector.vision.inference import Interpreter, Port, Runtime
 from edge_detector.vision.letterbox import Letterbox
 from edge_detector.vision.manifest import Manifest
@@ -104,13 +106,22 @@ class Model:
         return found[0]
 
 
-def load(path: Path, *, runtime: Literal["auto"] | Runtime = "auto", threads: int = 1) -> Model:
-    """Build the model whose manifest is at `path`, everything checked; see `inference.load`.
+def load(
+    path: Path,
+    *,
+    runtime: Literal["auto"] | Runtime = "auto",
+    threads: int = 1,
+    accelerator: Accelerator | None = None,
+) -> Model:
+    """Build the model whose manifest is at `path`, everything checked; see `delegate.load`.
 
     Raises:
         Misconfigured: A file is missing or wrong, or no runtime can be had; says which.
     """
     manifest = manifests.read(path)
     file = manifests.model_file(path, manifest)
-    interpreter, name = inference.load(file, runtime=runtime, threads=threads)
+    files = Files(file, manifests.edgetpu_file(path, manifest))
+    interpreter, name = delegate.load(
+        files, runtime=runtime, threads=threads, accelerator=accelerator
+    )
     return Model(interpreter, manifest, file=file, runtime=name)
