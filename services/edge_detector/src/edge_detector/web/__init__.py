@@ -1,0 +1,1 @@
+"""What the detector answers by HTTP: `/predict/`, `/v1/predict` and the live page."""
