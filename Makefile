@@ -5,8 +5,9 @@ PYTHON ?= $(firstword $(foreach python,python3.11 python3 python,$(shell command
 BIN := .venv/bin
 MEMBERS := proto runtime services/edge_detector services/dispatcher services/ingress services/notifier devstack
 CODE := $(MEMBERS) tests benchmarks
+SCHEMAS := maskwatch_proto/alert.proto maskwatch_proto/device_event.proto
 
-.PHONY: help setup demo demo-check check lint format types unit integration e2e compose-check training-setup training-test test bench eval proto requirements clean
+.PHONY: help setup demo demo-check check lint format types unit integration e2e compose-check training-setup training-test test bench bench-edge eval proto requirements clean
 
 help: ## Show these words
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -77,17 +78,21 @@ test: lint types proto-check ## Everything CI runs, with branch coverage
 bench: setup ## Measure dispatcher, ingress, notifier and detector beside their bare clients
 	$(BIN)/python -m benchmarks
 
+bench-edge: setup ## Scripted clips: episodes and alerts told, and what an idle scene costs
+	$(BIN)/python -m benchmarks.edge.episodes $(ARGS)
+	$(BIN)/python -m benchmarks.edge.motion
+
 eval: setup ## The models beside their peers on the photos held back (needs ../shared; ARGS="--quick")
 	$(BIN)/python -m benchmarks.models $(ARGS)
 
 proto: setup ## Generate the code of proto/ anew
-	cd proto/src && ../../$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. maskwatch_proto/alert.proto
+	cd proto/src && ../../$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. $(SCHEMAS)
 
 .PHONY: proto-check
-proto-check: setup ## Fail when the committed generated code is not what alert.proto says
+proto-check: setup ## Fail when the committed generated code is not what the .proto files say
 	@rm -rf build/proto && mkdir -p build/proto
-	@cd proto/src && ../../$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=../../build/proto --pyi_out=../../build/proto maskwatch_proto/alert.proto
-	@for file in alert_pb2.py alert_pb2.pyi; do diff -u proto/src/maskwatch_proto/$$file build/proto/maskwatch_proto/$$file || { echo "$$file differs: run make proto" >&2; exit 1; }; done
+	@cd proto/src && ../../$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=../../build/proto --pyi_out=../../build/proto $(SCHEMAS)
+	@for file in $(SCHEMAS:maskwatch_proto/%.proto=%_pb2.py) $(SCHEMAS:maskwatch_proto/%.proto=%_pb2.pyi); do diff -u proto/src/maskwatch_proto/$$file build/proto/maskwatch_proto/$$file || { echo "$$file differs: run make proto" >&2; exit 1; }; done
 
 requirements: ## Resolve anew and write the hashed requirement files
 	@[[ -x $(BIN)/uv ]] || { $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet uv; }

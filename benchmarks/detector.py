@@ -7,6 +7,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -14,16 +15,16 @@ from uuid import UUID
 import cv2
 import numpy as np
 import skimage.data
-from edge_detector.alerts import Composer, Identity, clock_quality
+from edge_detector.events import Composer, Identity, Origin, Speaker
 from edge_detector.metrics import Metrics
-from edge_detector.pipeline import Pipeline
+from edge_detector.pipeline import Pipeline, Watchers
 from edge_detector.settings import PACKAGED_MODEL, EdgeDetectorSettings
 from edge_detector.sources import files
-from edge_detector.sources.files import Frame
-from edge_detector.vision import model
+from edge_detector.sources.base import Frame
+from edge_detector.vision import model, motion
 from edge_detector.vision.arrays import Picture
 from edge_detector.vision.detector import Detector
-from maskwatch_proto.alert import Device, Location
+from maskwatch_proto.alert import ClockQuality, Device
 from maskwatch_proto.alert import Model as WireModel
 from prometheus_client import CollectorRegistry
 
@@ -59,17 +60,17 @@ def _rates(*frames: Callable[[], None]) -> list[float]:
 
 def _whole(encoded: Picture) -> Callable[[], None]:
     loaded = model.load(PACKAGED_MODEL)
-    identity = Identity(
-        Device(guid="bench"), Location(), "bench", WireModel(), loaded.runtime, UUID(int=1)
-    )
+    identity = Identity(Device(guid="bench"), WireModel(), loaded.runtime, UUID(int=1))
     settings = EdgeDetectorSettings(
         source="bench", device_guid="bench", outbox_path=Path("never-opened.db")
     )
+    composer = Composer(identity, quality_at=lambda _: ClockQuality.SYNCHRONISED)
     pipeline = Pipeline(
         Detector(loaded),
-        Composer(identity, quality_at=clock_quality),
-        settings.rules,
-        Metrics(CollectorRegistry()),
+        Speaker(composer, Origin("bench")),
+        # The picture never changes, and yet every frame is to be looked at.
+        replace(settings.rules, motion=motion.Rules(idle_look_s=0.0, still_look_s=0.0)),
+        Watchers(Metrics(CollectorRegistry())),
     )
     numbers = itertools.count()
 

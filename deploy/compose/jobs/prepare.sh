@@ -20,7 +20,7 @@ take() {
   echo "$1: the supplied password"
 }
 
-for name in owner ingress notifier; do
+for name in owner ingress notifier page; do
   file=/secrets/$name/password
   chmod 0755 "${file%/*}"
   if take "$name" "$file"; then

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -40,7 +39,7 @@ class Appearance:
     """
 
     person: str
-    label: Literal["mask", "no_mask"]
+    label: portraits.Label
     first_frame: int
     last_frame: int
     face_px: Box

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import secrets
 import shutil
 import signal
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from devstack import clip, ledger, processes, terminal
+from devstack import clip, ledger, ports, processes, terminal
 from devstack.inbox.client import MessageDetail
 from devstack.jars import JarError
 from devstack.ledger import Counts
@@ -106,11 +107,33 @@ def _watch(
     _show(system, outcome, first_mail_s)
     if is_check:
         return _verdict(outcome, expected)
+    page = _page(system, facts)
     terminal.paragraph(
         "Everything stays up: look around. Ctrl-C ends it, and no process stays behind."
     )
-    _wait(system)
+    _wait(system, page)
     return 1
+
+
+def _page(system: System, facts: clip.ClipFacts) -> Service:
+    """Show the film again and again on the live page; what is seen there is mailed to nobody."""
+    (port,) = ports.free(1)
+    token = secrets.token_urlsafe(18)
+    detector = system.detector(
+        str(facts.path),
+        {
+            "MASKWATCH_DEVICE_GUID": "demo-page",
+            "MASKWATCH_CAMERA": "North door",
+            "MASKWATCH_SOURCE_LOOP": "true",
+            "MASKWATCH_ABSENCE_S": "3600",
+            "MASKWATCH_OUTBOX_PATH": str(system.folder / "page.db"),
+            "MASKWATCH_WEB_PORT": str(port),
+            "MASKWATCH_WEB_TOKEN": token,
+        },
+    )
+    detector.start()
+    terminal.line("live page", f"http://127.0.0.1:{port}/ with the token {token}")
+    return detector
 
 
 def reset(folder: Path) -> None:
@@ -177,10 +200,10 @@ def _verdict(outcome: Outcome, expected: int) -> int:
     return 0 if all(checks.values()) else 1
 
 
-def _wait(system: System) -> None:
+def _wait(system: System, page: Service) -> None:
     """Wait for the first part that ends on its own."""
     parts = [server.process for server in system.infra.servers]
-    parts += [each.process for each in (system.dispatcher, system.ingress, system.notifier)]
+    parts += [each.process for each in (system.dispatcher, system.ingress, system.notifier, page)]
     while all(part.is_running for part in parts):
         time.sleep(_POLL_S)
     for part in parts:

@@ -13,9 +13,10 @@ _ARCHIVE = """
 SELECT
     (SELECT count(*) FROM alert) AS archived,
     (SELECT count(*) FROM notification_request WHERE published_at IS NULL) AS unrequested,
-    (SELECT count(*) FROM delivery WHERE state = 'sent') AS mailed,
+    (SELECT count(*) FROM delivery WHERE state = 'sent' AND alert_id IS NOT NULL) AS mailed,
     (SELECT count(DISTINCT alert_id) FROM delivery) AS judged,
-    (SELECT count(*) FROM delivery WHERE next_try_at IS NOT NULL) AS owed
+    (SELECT count(*) FROM delivery
+        WHERE next_try_at IS NOT NULL AND alert_id IS NOT NULL) AS owed
 """
 
 
@@ -29,8 +30,8 @@ class Counts:
         archived: Alerts in the archive.
         unrequested: Requests for a mail that are still to be published.
         judged: Alerts that the notifier has decided on.
-        mailed: Mails that the server has taken.
-        owed: Mails that are still to be sent.
+        mailed: Mails about alerts that the server has taken.
+        owed: Mails about alerts that are still to be sent.
     """
 
     made: int = 0

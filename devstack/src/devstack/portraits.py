@@ -18,6 +18,7 @@ from PIL import Image
 Picture = NDArray[np.uint8]
 Alpha = NDArray[np.float32]
 Box = tuple[int, int, int, int]
+Label = Literal["mask", "no_mask", "bad_mask"]
 Outline = tuple[tuple[int, int], ...]
 
 _FEATHER_PX = 1.6
@@ -41,7 +42,7 @@ class Person:
     name: str
     picture: Picture
     alpha: Alpha
-    label: Literal["mask", "no_mask"]
+    label: Label
     face_px: Box
 
     def scaled(self, factor: float) -> "Person":
@@ -63,11 +64,22 @@ def eileen_collins() -> Person:
     return Person("Eileen Collins", picture, alpha, "no_mask", (176, 62, 278, 188))
 
 
-def grace_hopper() -> Person:
-    """Return the rear admiral of matplotlib (US Navy, public domain) with a mask drawn on."""
+def grace_hopper(*, mask_drop_px: int | None = 0) -> Person:
+    """Return the rear admiral of matplotlib (US Navy, public domain) with a mask drawn on.
+
+    Args:
+        mask_drop_px: So far the mask is pulled down, px of the portrait; the nose is free from
+            about 45 on. None: no mask at all.
+    """
     portrait = _read("matplotlib", "mpl-data/sample_data/grace_hopper.jpg")
     alpha = _filled(portrait.shape[:2], _HOPPER)
-    return Person("Grace Hopper", _with_mask(portrait), alpha, "mask", (160, 132, 372, 344))
+    label: Label = "mask"
+    if mask_drop_px is None:
+        label = "no_mask"
+    else:
+        portrait = _with_mask(portrait, drop_px=mask_drop_px)
+        label = "bad_mask" if mask_drop_px else "mask"
+    return Person("Grace Hopper", portrait, alpha, label, (160, 132, 372, 344))
 
 
 def _read(package: str, path: str) -> Picture:
@@ -84,31 +96,38 @@ def _read(package: str, path: str) -> Picture:
         raise PortraitError(reason) from error
 
 
-def _with_mask(portrait: Picture) -> Picture:
+def _with_mask(portrait: Picture, *, drop_px: int) -> Picture:
     """Draw a pleated surgical mask and its ear loops on the rear admiral's face."""
     size_hw = portrait.shape[:2]
     painted = portrait.astype(np.float32)
     for loop in _EAR_LOOPS:
         line = np.zeros(size_hw, np.uint8)
-        points = _rounded(loop, closed=False)
+        # The loops stay on the ears and are pulled longer.
+        ends = (_dropped(loop[:1], drop_px)[0], *loop[1:])
+        points = _rounded(ends, closed=False)
         cv2.polylines(
             line, [points], isClosed=False, color=(255,), thickness=4, lineType=cv2.LINE_AA
         )
         painted = _blend(painted, np.array(_LOOP_BGR, np.float32), _soft(line))
-    return _blend(painted, _cloth(portrait), _filled(size_hw, _MASK)).astype(np.uint8)
+    cloth, mask = _cloth(portrait, drop_px=drop_px), _dropped(_MASK, drop_px)
+    return _blend(painted, cloth, _filled(size_hw, mask)).astype(np.uint8)
 
 
-def _cloth(portrait: Picture) -> NDArray[np.float32]:
+def _dropped(outline: Outline, drop_px: int) -> Outline:
+    return tuple((x, y + drop_px) for x, y in outline)
+
+
+def _cloth(portrait: Picture, *, drop_px: int) -> NDArray[np.float32]:
     """Return the mask's cloth for every pixel, shaded by the face below and by pleats."""
     height, width = portrait.shape[:2]
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     grey = cv2.GaussianBlur(cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY), (0, 0), 14)
     lit_by_scene = 0.82 + 0.18 * grey.astype(np.float32) / 160
     across = (columns - _MASK_CENTRE[0]) / 78  # -1 .. 1 from cheek to cheek
-    down = (rows - _MASK_CENTRE[1]) / 66
+    down = (rows - drop_px - _MASK_CENTRE[1]) / 66
     rounded = 1.05 - 0.26 * across**2 - 0.10 * down.clip(0, None) ** 2
     # The pleats sag in the middle and are sharp at their upper edge.
-    phase = (rows - 232 - 9 * (1 - across**2)) / 24
+    phase = (rows - drop_px - 232 - 9 * (1 - across**2)) / 24
     depth = np.where((phase > 0) & (phase < 4), (phase % 1) ** 3, 0)
     shade = (lit_by_scene * rounded * (1 - 0.20 * depth)).clip(0.35, 1.08)
     weave = 1 + 0.012 * np.random.default_rng(7).standard_normal(shade.shape)

@@ -127,6 +127,7 @@ class System:
                     "MASKWATCH_SENDER": "maskwatch@plant.example",
                     "MASKWATCH_RECIPIENTS": ",".join(self.options.recipients),
                     "MASKWATCH_COOLDOWN_MINUTES": str(self.options.cooldown_minutes),
+                    "MASKWATCH_CAMERA_GROUP_WAIT_S": "0",
                 }
 
     def _kafka_settings(self) -> dict[str, str]:

@@ -16,13 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import skimage.data
-from maskwatch_proto import contract
+from maskwatch_proto import contract, event_contract
 from maskwatch_proto.alert import Alert
+from maskwatch_proto.device_event import CameraChanged, CameraState, DeviceEvent
 from maskwatch_runtime.outbox.outbox import Outbox
-from maskwatch_runtime.outbox.rows import Wire
+from maskwatch_runtime.outbox.rows import ALERT, Wire
 from matplotlib import cbook
 
-_GIVE_UP_S = 60.0
+_GIVE_UP_S = 120.0
 Picture = npt.NDArray[np.uint8]
 
 
@@ -91,12 +92,28 @@ class Service:
             assert time.monotonic() < deadline_s, self.lines
             time.sleep(0.02)  # between two looks, not a guess how long it takes
 
-    def alerts(self) -> list[Alert]:
+    def stored(self) -> list[Alert | DeviceEvent]:
         """Return what the outbox holds, in order."""
         outbox = Outbox.open(self.outbox_path)
         rows = outbox.pending(after=0, limit=100_000, size_bytes_max=10**10)
         outbox.close()
-        return [contract.decode(row.wire.value) for row in rows if isinstance(row.wire, Wire)]
+        wires = [row.wire for row in rows if isinstance(row.wire, Wire)]
+        return [
+            (contract if wire.kind == ALERT else event_contract).decode(wire.value)
+            for wire in wires
+        ]
+
+    def alerts(self) -> list[Alert]:
+        """Return the alerts that the outbox holds, in order."""
+        return [event for event in self.stored() if isinstance(event, Alert)]
+
+    def changes(self) -> list[tuple[str, CameraState]]:
+        """Return which camera went down or up, in order."""
+        return [
+            (event.camera, event.happening.state)
+            for event in self.stored()
+            if isinstance(event, DeviceEvent) and isinstance(event.happening, CameraChanged)
+        ]
 
     def end(self) -> None:
         if self.process.poll() is None:
@@ -108,9 +125,11 @@ class Service:
 def service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     started: list[Service] = []
 
-    def start(source: Path | str, **variables: str) -> Service:
+    def start(source: Path | str | None = None, **variables: str) -> Service:
         named = {f"MASKWATCH_{name.upper()}": value for name, value in variables.items()}
-        started.append(Service(tmp_path, {"MASKWATCH_SOURCE": str(source), **named}))
+        if source is not None:
+            named["MASKWATCH_SOURCE"] = str(source)
+        started.append(Service(tmp_path, named))
         return started[-1]
 
     yield start

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from edge_detector import __main__ as program
+from edge_detector.device import clock
 from edge_detector.settings import PACKAGED_CLASSIFIER, PACKAGED_MODEL
 from edge_detector.vision.arrays import Picture
 from maskwatch_proto.alert import ClockQuality, Label
@@ -32,13 +33,10 @@ class Service(Protocol):
     def metric(self, name: str) -> float: ...
     def until(self, condition: Callable[[], bool]) -> None: ...
     def alerts(self) -> list[Any]: ...
+    def stored(self) -> list[Any]: ...
 
 
 Start = Callable[..., Service]
-
-
-def _name(manifest: Path) -> str:
-    return str(json.loads(manifest.read_text())["name"])
 
 
 def _write(path: Path, picture: Picture) -> Path:
@@ -60,13 +58,16 @@ def test_picture_of_a_person_without_a_mask_is_one_alert(service: Start, portrai
     assert alert.label is Label.NO_MASK
     assert (alert.device.guid, alert.camera) == ("device-1", "door")
     assert (alert.location.longitude, alert.location.latitude) == (2.5, 48.5)
-    assert alert.face_model.name == _name(PACKAGED_MODEL)
-    # The classifier judges where there is one.
-    assert alert.mask_model.name == _name(PACKAGED_CLASSIFIER or PACKAGED_MODEL)
+    judge = PACKAGED_CLASSIFIER or PACKAGED_MODEL
+    assert alert.face_model.name == json.loads(PACKAGED_MODEL.read_text())["name"]
+    assert alert.mask_model.name == json.loads(judge.read_text())["name"]
     assert alert.runtime.startswith("litert ")
-    assert alert.sequence == 1
+    assert alert.sequence in {1, 2}  # the first heartbeat may come before it
     assert alert.event_id.version == 7
-    assert alert.clock_quality is ClockQuality.SYNCHRONISED
+    is_in_sync = clock.read().is_in_sync
+    assert alert.clock_quality is (
+        ClockQuality.SYNCHRONISED if is_in_sync else ClockQuality.UNCERTAIN
+    )
     evidence = cv2.imdecode(np.frombuffer(alert.image.data, np.uint8), cv2.IMREAD_COLOR)
     assert evidence.shape == (alert.image.height, alert.image.width, 3) == (512, 512, 3)
     box = alert.face_box
@@ -88,7 +89,7 @@ def test_two_starts_are_two_boots(service: Start, portrait: Path) -> None:
 
     first, second = service(portrait, exit_at_end="true").alerts()
     assert first.boot_id != second.boot_id
-    assert first.sequence == second.sequence == 1
+    assert {first.sequence, second.sequence} <= {1, 2}
 
 
 def test_broken_files_are_named_and_the_rest_is_judged(
@@ -116,7 +117,7 @@ def test_after_the_end_the_service_idles_ready_and_stops_when_told(
 
     assert running.get("/health/live")[0] == 200
     assert running.get("/health/ready") == (200, '{"ready":true,"missing":{}}')
-    assert running.metric("frames_total") == 30
+    assert running.metric("frames_total") + running.metric("frames_idle_total") == 30
     assert running.metric("alerts_stored_total") == 1
     assert running.stop() == 0
 
@@ -131,9 +132,9 @@ def test_sigterm_in_the_middle_of_a_loop_ends_with_everything_stored(
     assert running.stop() == 0
 
     stored = sum(line.get("action") == "store" for line in running.lines)
-    alerts = running.alerts()
-    assert len(alerts) == stored >= 5
-    assert [alert.sequence for alert in alerts] == [*range(1, len(alerts) + 1)]
+    events = running.stored()
+    assert len(events) == stored >= 5
+    assert [event.sequence for event in events] == [*range(1, len(events) + 1)]
 
 
 def test_kill_9_loses_nothing_that_was_stored(service: Start, portrait: Path) -> None:
@@ -144,7 +145,7 @@ def test_kill_9_loses_nothing_that_was_stored(service: Start, portrait: Path) ->
     running.process.wait()
 
     told = {line["event_id"] for line in running.lines if line.get("action") == "store"}
-    assert told <= {str(alert.event_id) for alert in running.alerts()}
+    assert told <= {str(event.event_id) for event in running.stored()}
     assert service(portrait, exit_at_end="true").wait() == 0
 
 
@@ -170,7 +171,7 @@ def test_full_disk_keeps_alerts_in_memory_and_recovers(service: Start, portrait:
     assert running.stop() == 0
 
     dropped = sum(line.get("action") == "drop" for line in running.lines)
-    sequences = [alert.sequence for alert in running.alerts()]
+    sequences = [event.sequence for event in running.stored()]
     assert sequences == sorted(set(sequences))
     assert max(sequences) - len(sequences) == dropped >= 2
 
@@ -225,7 +226,7 @@ def test_camera_that_is_not_there_is_waited_for(service: Start) -> None:
 
     running.until(lambda: "camera 99 cannot be opened" in running.get("/health/ready")[1])
     assert running.get("/health/live")[0] == 200
-    assert running.metric("camera_reconnects_total") >= 1
+    running.until(lambda: running.metric("camera_reconnects_total") >= 1)
     assert running.stop() == 0
 
 
