@@ -1,5 +1,6 @@
 import asyncio
 import socket
+from contextlib import closing
 
 import httpx
 import pytest
@@ -67,3 +68,12 @@ async def test_taken_port_is_a_misconfiguration(health: Health) -> None:
                 port=port,
                 stop=asyncio.Event(),
             )
+
+
+def test_answers_are_not_held_back_until_their_head_is_acknowledged() -> None:
+    with (
+        closing(admin.listen("127.0.0.1", 0)) as listener,
+        closing(socket.create_connection(listener.getsockname())),
+        closing(listener.accept()[0]) as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -6,7 +6,6 @@ labels and values, by GET or POST on any of `/` and `/v1/results`.
 
 import asyncio
 import hmac
-import socket
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import structlog
 import uvicorn
-from maskwatch_runtime.admin import Server
+from maskwatch_runtime.admin import Server, listen
 from maskwatch_runtime.errors import Misconfigured
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -157,7 +156,7 @@ async def serve(app: Starlette, address: Address, *, stop: asyncio.Event) -> Non
         Misconfigured: The port is taken, or a certificate cannot be read.
     """
     try:
-        listener = socket.create_server((address.host, address.port))
+        listener = listen(address.host, address.port)
     except OSError as error:
         told = f"MASKWATCH_GATEWAY_PORT: cannot listen on {address.host}:{address.port}: {error}"
         raise Misconfigured(told) from error

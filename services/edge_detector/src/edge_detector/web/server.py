@@ -1,7 +1,6 @@
 """The web server put together from its parts."""
 
 import asyncio
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -113,7 +112,7 @@ async def serve(app: FastAPI, settings: WebSettings, *, stop: asyncio.Event) -> 
     """
     host = settings.web_host
     try:
-        listener = socket.create_server((host, settings.web_port))
+        listener = admin.listen(host, settings.web_port)
     except OSError as error:
         raise Misconfigured(
             f"MASKWATCH_WEB_PORT: cannot listen on {host}:{settings.web_port}: {error}"
