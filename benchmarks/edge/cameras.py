@@ -104,7 +104,11 @@ class Detector:
         outbox.close()
         wires = [row.wire for row in rows if isinstance(row.wire, Wire)]
         told = [event_contract.decode(wire.value).happening for wire in wires if wire.kind != ALERT]
-        return Counter(one.state for one in told if isinstance(one, CameraChanged))
+        changes = [one for one in told if isinstance(one, CameraChanged)]
+        # An "up" without an outage says that the camera works after a start.
+        return Counter(
+            one.state for one in changes if one.state is CameraState.DOWN or one.down_s > 0
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from edge_detector.people import tracker
-from edge_detector.settings import PACKAGED_MODEL
-from edge_detector.vision import model
+from edge_detector.settings import PACKAGED_CLASSIFIER, PACKAGED_MODEL
+from edge_detector.vision import classifier, manifest, model
 from edge_detector.vision.arrays import Picture
 from edge_detector.vision.detector import Detector
 from edge_detector.vision.faces import Faces
@@ -84,10 +84,16 @@ def frames(number: int) -> Iterator[Picture]:
         yield frame
 
 
+def shipped() -> Detector:
+    """Return the packaged detector with the packaged classifier behind it."""
+    second = None if PACKAGED_CLASSIFIER is None else classifier.load(PACKAGED_CLASSIFIER)
+    return Detector(model.load(PACKAGED_MODEL), classifier=second)
+
+
 def watch(shown: Board, stations: Stations, options: Options, halt: threading.Event) -> None:
     """Judge the cameras' frames in turn until `halt` is set."""
     clock = SystemClock()
-    detector = Detector(model.load(PACKAGED_MODEL))
+    detector = shipped()
     # Made before the clock runs: drawing people is no part of what is measured.
     loops = [list(itertools.islice(frames(number), _FRAMES)) for number in range(options.cameras)]
     tracks = [tracker.Tracks() for _ in loops]
@@ -154,9 +160,11 @@ async def serve(settings: WebSettings, options: Options, stop: asyncio.Event) ->
     clock = SystemClock()
     shown = Board(_NAMES[: options.cameras], clock)
     stations = Stations(shown)
-    models = [model.load(PACKAGED_MODEL) for _ in range(settings.predict_workers)]
-    judges = Judges([Detector(one) for one in models], queue_max=settings.predict_queue_max)
-    about = predict.About(models[0].manifest, None, models[0].runtime)
+    detectors = [shipped() for _ in range(settings.predict_workers)]
+    judges = Judges(detectors, queue_max=settings.predict_queue_max)
+    found = model.load(PACKAGED_MODEL)
+    second = None if PACKAGED_CLASSIFIER is None else manifest.read_classifier(PACKAGED_CLASSIFIER)
+    about = predict.About(found.manifest, second, found.runtime)
     app = server.application(settings, server.Parts(judges, about, shown, clock, stations))
     halt = threading.Event()
     cameras = asyncio.to_thread(watch, shown, stations, options, halt)
