@@ -65,6 +65,7 @@ _COLUMNS: dict[str, tuple[str, Any]] = {
     "boot_id": ("text", "0e2f6c1c"),
     "sequence": ("bigint", 1),
     "clock_quality": ("text", "synchronised"),
+    "episode_started_at": ("timestamptz", datetime(2026, 1, 1, tzinfo=UTC)),
 }
 _ALERTS = (
     f"INSERT INTO bare.alert (event_id, {', '.join(_COLUMNS)}) SELECT * FROM unnest($1::uuid[]"

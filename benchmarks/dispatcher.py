@@ -100,6 +100,7 @@ def _alert(number: int, picture: Image) -> Alert:
         boot_id=str(uuid4()),
         sequence=number,
         clock_quality=ClockQuality.SYNCHRONISED,
+        episode_started_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
 
 

@@ -285,4 +285,5 @@ def _alert(number: int, picture: Image) -> Alert:
         boot_id="0e2f6c1c",
         sequence=number,
         clock_quality=ClockQuality.SYNCHRONISED,
+        episode_started_at=datetime(2026, 1, 1, tzinfo=UTC),
     )

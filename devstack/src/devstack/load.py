@@ -39,4 +39,5 @@ def alert(number: int, *, picture_bytes: int = 4_000, device: str = "device-1") 
         boot_id="boot-1",
         sequence=number,
         clock_quality=ClockQuality.SYNCHRONISED,
+        episode_started_at=datetime.now(UTC),
     )

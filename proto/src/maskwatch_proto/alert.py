@@ -79,6 +79,7 @@ class Alert(Frozen):
 
     `event_id` is the key of the alert everywhere. `probability` is that of `label`, in [0, 1].
     `label` is None in messages of the original programs, which only knew the missing mask.
+    `episode_started_at` is when the person came into the picture.
     `sequence` rises by one per event within a `boot_id`; the originals send neither.
     """
 
@@ -98,3 +99,4 @@ class Alert(Frozen):
     boot_id: str = Text
     sequence: int = Field(default=0, ge=0, lt=2**63)
     clock_quality: ClockQuality | None = None
+    episode_started_at: AwareDatetime | None = None

@@ -24,29 +24,29 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmaskwatch_proto/alert.proto\x12\rmaskDetection\"\x99\x04\n\x05\x41lert\x12\x12\n\nevent_time\x18\x01 \x01(\t\x12)\n\ncreated_by\x18\x02 \x01(\x0b\x32\x15.maskDetection.Device\x12)\n\x08location\x18\x03 \x01(\x0b\x32\x17.maskDetection.Location\x12\x32\n\x14\x66\x61\x63\x65_detection_model\x18\x04 \x01(\x0b\x32\x14.maskDetection.Model\x12\x33\n\x15mask_classifier_model\x18\x05 \x01(\x0b\x32\x14.maskDetection.Model\x12\x13\n\x0bprobability\x18\x06 \x01(\x02\x12#\n\x05image\x18\x07 \x01(\x0b\x32\x14.maskDetection.Image\x12\x10\n\x08\x65vent_id\x18\x08 \x01(\t\x12#\n\x05label\x18\t \x01(\x0e\x32\x14.maskDetection.Label\x12(\n\x08\x66\x61\x63\x65_box\x18\n \x01(\x0b\x32\x16.maskDetection.FaceBox\x12\x12\n\nepisode_id\x18\x0b \x01(\t\x12\x0e\n\x06\x63\x61mera\x18\x0c \x01(\t\x12\x0f\n\x07runtime\x18\r \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x0e \x01(\t\x12\x10\n\x08sequence\x18\x0f \x01(\x04\x12\x32\n\rclock_quality\x18\x10 \x01(\x0e\x32\x1b.maskDetection.ClockQuality\x12\x16\n\x0eschema_version\x18\x11 \x01(\r\"9\n\x06\x44\x65vice\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04guid\x18\x02 \x01(\t\x12\x13\n\x0b\x65nrolled_on\x18\x03 \x01(\t\"/\n\x08Location\x12\x11\n\tlongitude\x18\x01 \x01(\x02\x12\x10\n\x08latitude\x18\x02 \x01(\x02\"6\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04guid\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\x02\"H\n\x05Image\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12!\n\x04size\x18\x02 \x01(\x0b\x32\x13.maskDetection.Size\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"%\n\x04Size\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\"C\n\x07\x46\x61\x63\x65\x42ox\x12\x0c\n\x04left\x18\x01 \x01(\x02\x12\x0b\n\x03top\x18\x02 \x01(\x02\x12\r\n\x05right\x18\x03 \x01(\x02\x12\x0e\n\x06\x62ottom\x18\x04 \x01(\x02*g\n\x05Label\x12\x15\n\x11LABEL_UNSPECIFIED\x10\x00\x12\x0e\n\nLABEL_MASK\x10\x01\x12\x11\n\rLABEL_NO_MASK\x10\x02\x12\x12\n\x0eLABEL_BAD_MASK\x10\x03\x12\x10\n\x0cLABEL_UNSURE\x10\x04*j\n\x0c\x43lockQuality\x12\x1d\n\x19\x43LOCK_QUALITY_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43LOCK_QUALITY_SYNCHRONISED\x10\x01\x12\x1b\n\x17\x43LOCK_QUALITY_UNCERTAIN\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmaskwatch_proto/alert.proto\x12\rmaskDetection\"\xb5\x04\n\x05\x41lert\x12\x12\n\nevent_time\x18\x01 \x01(\t\x12)\n\ncreated_by\x18\x02 \x01(\x0b\x32\x15.maskDetection.Device\x12)\n\x08location\x18\x03 \x01(\x0b\x32\x17.maskDetection.Location\x12\x32\n\x14\x66\x61\x63\x65_detection_model\x18\x04 \x01(\x0b\x32\x14.maskDetection.Model\x12\x33\n\x15mask_classifier_model\x18\x05 \x01(\x0b\x32\x14.maskDetection.Model\x12\x13\n\x0bprobability\x18\x06 \x01(\x02\x12#\n\x05image\x18\x07 \x01(\x0b\x32\x14.maskDetection.Image\x12\x10\n\x08\x65vent_id\x18\x08 \x01(\t\x12#\n\x05label\x18\t \x01(\x0e\x32\x14.maskDetection.Label\x12(\n\x08\x66\x61\x63\x65_box\x18\n \x01(\x0b\x32\x16.maskDetection.FaceBox\x12\x12\n\nepisode_id\x18\x0b \x01(\t\x12\x0e\n\x06\x63\x61mera\x18\x0c \x01(\t\x12\x0f\n\x07runtime\x18\r \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x0e \x01(\t\x12\x10\n\x08sequence\x18\x0f \x01(\x04\x12\x32\n\rclock_quality\x18\x10 \x01(\x0e\x32\x1b.maskDetection.ClockQuality\x12\x16\n\x0eschema_version\x18\x11 \x01(\r\x12\x1a\n\x12\x65pisode_started_at\x18\x12 \x01(\t\"9\n\x06\x44\x65vice\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0c\n\x04guid\x18\x02 \x01(\t\x12\x13\n\x0b\x65nrolled_on\x18\x03 \x01(\t\"/\n\x08Location\x12\x11\n\tlongitude\x18\x01 \x01(\x02\x12\x10\n\x08latitude\x18\x02 \x01(\x02\"6\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04guid\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\x02\"H\n\x05Image\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12!\n\x04size\x18\x02 \x01(\x0b\x32\x13.maskDetection.Size\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"%\n\x04Size\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\"C\n\x07\x46\x61\x63\x65\x42ox\x12\x0c\n\x04left\x18\x01 \x01(\x02\x12\x0b\n\x03top\x18\x02 \x01(\x02\x12\r\n\x05right\x18\x03 \x01(\x02\x12\x0e\n\x06\x62ottom\x18\x04 \x01(\x02*g\n\x05Label\x12\x15\n\x11LABEL_UNSPECIFIED\x10\x00\x12\x0e\n\nLABEL_MASK\x10\x01\x12\x11\n\rLABEL_NO_MASK\x10\x02\x12\x12\n\x0eLABEL_BAD_MASK\x10\x03\x12\x10\n\x0cLABEL_UNSURE\x10\x04*j\n\x0c\x43lockQuality\x12\x1d\n\x19\x43LOCK_QUALITY_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43LOCK_QUALITY_SYNCHRONISED\x10\x01\x12\x1b\n\x17\x43LOCK_QUALITY_UNCERTAIN\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'maskwatch_proto.alert_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LABEL']._serialized_start=932
-  _globals['_LABEL']._serialized_end=1035
-  _globals['_CLOCKQUALITY']._serialized_start=1037
-  _globals['_CLOCKQUALITY']._serialized_end=1143
+  _globals['_LABEL']._serialized_start=960
+  _globals['_LABEL']._serialized_end=1063
+  _globals['_CLOCKQUALITY']._serialized_start=1065
+  _globals['_CLOCKQUALITY']._serialized_end=1171
   _globals['_ALERT']._serialized_start=47
-  _globals['_ALERT']._serialized_end=584
-  _globals['_DEVICE']._serialized_start=586
-  _globals['_DEVICE']._serialized_end=643
-  _globals['_LOCATION']._serialized_start=645
-  _globals['_LOCATION']._serialized_end=692
-  _globals['_MODEL']._serialized_start=694
-  _globals['_MODEL']._serialized_end=748
-  _globals['_IMAGE']._serialized_start=750
-  _globals['_IMAGE']._serialized_end=822
-  _globals['_SIZE']._serialized_start=824
-  _globals['_SIZE']._serialized_end=861
-  _globals['_FACEBOX']._serialized_start=863
-  _globals['_FACEBOX']._serialized_end=930
+  _globals['_ALERT']._serialized_end=612
+  _globals['_DEVICE']._serialized_start=614
+  _globals['_DEVICE']._serialized_end=671
+  _globals['_LOCATION']._serialized_start=673
+  _globals['_LOCATION']._serialized_end=720
+  _globals['_MODEL']._serialized_start=722
+  _globals['_MODEL']._serialized_end=776
+  _globals['_IMAGE']._serialized_start=778
+  _globals['_IMAGE']._serialized_end=850
+  _globals['_SIZE']._serialized_start=852
+  _globals['_SIZE']._serialized_end=889
+  _globals['_FACEBOX']._serialized_start=891
+  _globals['_FACEBOX']._serialized_end=958
 # @@protoc_insertion_point(module_scope)

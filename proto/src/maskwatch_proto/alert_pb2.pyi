@@ -29,7 +29,7 @@ CLOCK_QUALITY_SYNCHRONISED: ClockQuality
 CLOCK_QUALITY_UNCERTAIN: ClockQuality
 
 class Alert(_message.Message):
-    __slots__ = ("event_time", "created_by", "location", "face_detection_model", "mask_classifier_model", "probability", "image", "event_id", "label", "face_box", "episode_id", "camera", "runtime", "boot_id", "sequence", "clock_quality", "schema_version")
+    __slots__ = ("event_time", "created_by", "location", "face_detection_model", "mask_classifier_model", "probability", "image", "event_id", "label", "face_box", "episode_id", "camera", "runtime", "boot_id", "sequence", "clock_quality", "schema_version", "episode_started_at")
     EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
     CREATED_BY_FIELD_NUMBER: _ClassVar[int]
     LOCATION_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +47,7 @@ class Alert(_message.Message):
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CLOCK_QUALITY_FIELD_NUMBER: _ClassVar[int]
     SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
+    EPISODE_STARTED_AT_FIELD_NUMBER: _ClassVar[int]
     event_time: str
     created_by: Device
     location: Location
@@ -64,7 +65,8 @@ class Alert(_message.Message):
     sequence: int
     clock_quality: ClockQuality
     schema_version: int
-    def __init__(self, event_time: _Optional[str] = ..., created_by: _Optional[_Union[Device, _Mapping]] = ..., location: _Optional[_Union[Location, _Mapping]] = ..., face_detection_model: _Optional[_Union[Model, _Mapping]] = ..., mask_classifier_model: _Optional[_Union[Model, _Mapping]] = ..., probability: _Optional[float] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., event_id: _Optional[str] = ..., label: _Optional[_Union[Label, str]] = ..., face_box: _Optional[_Union[FaceBox, _Mapping]] = ..., episode_id: _Optional[str] = ..., camera: _Optional[str] = ..., runtime: _Optional[str] = ..., boot_id: _Optional[str] = ..., sequence: _Optional[int] = ..., clock_quality: _Optional[_Union[ClockQuality, str]] = ..., schema_version: _Optional[int] = ...) -> None: ...
+    episode_started_at: str
+    def __init__(self, event_time: _Optional[str] = ..., created_by: _Optional[_Union[Device, _Mapping]] = ..., location: _Optional[_Union[Location, _Mapping]] = ..., face_detection_model: _Optional[_Union[Model, _Mapping]] = ..., mask_classifier_model: _Optional[_Union[Model, _Mapping]] = ..., probability: _Optional[float] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., event_id: _Optional[str] = ..., label: _Optional[_Union[Label, str]] = ..., face_box: _Optional[_Union[FaceBox, _Mapping]] = ..., episode_id: _Optional[str] = ..., camera: _Optional[str] = ..., runtime: _Optional[str] = ..., boot_id: _Optional[str] = ..., sequence: _Optional[int] = ..., clock_quality: _Optional[_Union[ClockQuality, str]] = ..., schema_version: _Optional[int] = ..., episode_started_at: _Optional[str] = ...) -> None: ...
 
 class Device(_message.Message):
     __slots__ = ("type", "guid", "enrolled_on")

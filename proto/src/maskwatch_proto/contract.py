@@ -52,7 +52,7 @@ def encode(alert: Alert) -> bytes:
     Every submessage is present, empty if need be: the original programs crash on an absent one.
     """
     message = alert_pb2.Alert(
-        event_time=alert.event_time.astimezone(UTC).strftime(EVENT_TIME_FORMAT),
+        event_time=event_time_text(alert.event_time),
         created_by=alert_pb2.Device(
             type=alert.device.type, guid=alert.device.guid, enrolled_on=alert.device.enrolled_on
         ),
@@ -74,6 +74,8 @@ def encode(alert: Alert) -> bytes:
     )
     if alert.episode_id is not None:
         message.episode_id = str(alert.episode_id)
+    if alert.episode_started_at is not None:
+        message.episode_started_at = event_time_text(alert.episode_started_at)
     if alert.face_box is not None:
         box = alert.face_box
         message.face_box.CopyFrom(
@@ -115,6 +117,11 @@ def validated(values: dict[str, Any]) -> Alert:
         return Alert.model_validate(values)
     except ValidationError as error:
         raise _invalid(error) from error
+
+
+def event_time_text(moment: datetime) -> str:
+    """Return a moment as the wire and the outbox write it: "YYYY-MM-DD HH:MM:SS.ffffff", UTC."""
+    return moment.astimezone(UTC).strftime(EVENT_TIME_FORMAT)
 
 
 def event_time(text: str) -> datetime:
@@ -174,6 +181,7 @@ def _values(message: alert_pb2.Alert, payload: bytes) -> dict[str, Any]:
         "boot_id": message.boot_id,
         "sequence": message.sequence,
         "clock_quality": _known(_CLOCKS, message.clock_quality, "clock_quality"),
+        "episode_started_at": _episode_started_at(message.episode_started_at),
     }
 
 
@@ -185,6 +193,13 @@ def _event_id(message: alert_pb2.Alert, payload: bytes) -> str | UUID:
         canonical = message.SerializeToString(deterministic=True)
         return uuid5(_ORIGINAL_EVENTS, hashlib.sha256(canonical).hexdigest())
     raise InvalidAlert("event_id", f"is missing in a message of {len(payload)} bytes")
+
+
+def _episode_started_at(text: str) -> datetime | None:
+    try:
+        return event_time(text) if text else None
+    except InvalidAlert as error:
+        raise InvalidAlert("episode_started_at", error.reason) from error
 
 
 def _known(names: Mapping[Any, Any], number: int, field: str) -> Any:

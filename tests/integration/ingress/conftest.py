@@ -125,6 +125,7 @@ def make_alert() -> MakeAlert:
             boot_id="boot-1",
             sequence=300,
             clock_quality=ClockQuality.SYNCHRONISED,
+            episode_started_at=datetime(2026, 1, 2, 3, 4, 2, tzinfo=UTC),
         )
         return alert.model_copy(update=changes)
 

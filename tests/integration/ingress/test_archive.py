@@ -86,6 +86,7 @@ async def test_everything_an_alert_says_is_archived(
         "boot_id": "boot-1",
         "sequence": 300,
         "clock_quality": "synchronised",
+        "episode_started_at": alert.episode_started_at,
     }
     (image,) = await archived.fetch("SELECT * FROM image")
     assert tuple(image) == (number, "jpg", 640, 480, alert.image.data)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import numpy as np
 from edge_detector import events
-from edge_detector.events import Composer, Identity, Origin, Speaker
+from edge_detector.events import Composer, Identity, Origin, Speaker, Stay
 from edge_detector.evidence import Evidence
 from edge_detector.people.episodes import Episode
 from edge_detector.people.policy import Violation
@@ -16,6 +16,7 @@ from maskwatch_proto.alert import Alert, ClockQuality, Device, Image, Label, Loc
 from maskwatch_proto.device_event import DeviceEvent, EpisodeEnded, Heartbeat
 
 _NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+_CAME = _NOW - timedelta(seconds=3)
 _IDENTITY = Identity(
     device=Device(guid="device-1", type="pi", enrolled_on="2026-01-01"),
     model=Model(name="m", guid="g", threshold=0.5),
@@ -33,7 +34,8 @@ def _composer(identity: Identity = _IDENTITY) -> Composer:
 
 
 def _alert(speaker: Speaker, *, number: int = 1, violation: Violation = _VIOLATION) -> Alert:
-    return speaker.alert(number, violation, _EVIDENCE, at=_NOW)
+    stay = Stay(speaker.episode_id(number), _CAME, violation, _EVIDENCE)
+    return speaker.alert(stay, at=_NOW)
 
 
 def test_alert_says_who_where_what_and_how_surely() -> None:
@@ -44,7 +46,7 @@ def test_alert_says_who_where_what_and_how_surely() -> None:
     assert alert.face_model == alert.mask_model == _IDENTITY.model
     assert (alert.camera, alert.runtime) == ("door", "litert 2")
     assert (alert.label, alert.probability) == (Label.NO_MASK, 0.75)
-    assert alert.event_time == _NOW
+    assert (alert.event_time, alert.episode_started_at) == (_NOW, _CAME)
     assert (alert.image.format, alert.image.width, alert.image.height) == ("jpg", 640, 480)
     assert alert.image.data == b"jpeg"
     assert alert.face_box is not None
@@ -54,7 +56,7 @@ def test_alert_says_who_where_what_and_how_surely() -> None:
 
 
 def test_alert_without_a_picture_has_an_empty_one_and_no_box_in_it() -> None:
-    alert = Speaker(_composer(), _DOOR).alert(1, _VIOLATION, None, at=_NOW)
+    alert = Speaker(_composer(), _DOOR).alert(Stay(UUID(int=1), _CAME, _VIOLATION, None), at=_NOW)
 
     assert alert.image == Image()
     assert alert.face_box is None

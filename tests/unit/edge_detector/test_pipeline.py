@@ -138,7 +138,7 @@ def test_alert_and_end_of_an_episode_share_its_id(watched: _Watched, see: See) -
     assert alert.episode_id == ended.episode_id
     assert ended.violated
     assert ended.duration_s == pytest.approx(3.0)
-    assert ended.started_at == _NOON
+    assert ended.started_at == alert.episode_started_at == _NOON
     assert [event.sequence for event in watched.told] == [1, 2]
 
 

@@ -25,12 +25,13 @@ _text = st.text(
     max_size=20,
 )
 _unit = st.floats(0, 1, width=32)
+_moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
 _side = st.floats(-1e6, 1e6, width=32)
 _models = st.builds(Model, name=_text, guid=_text, threshold=_unit)
 alerts = st.builds(
     Alert,
     event_id=st.uuids(),
-    event_time=st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 - hypothesis adds the zone
+    event_time=_moments,
     device=st.builds(Device, type=_text, guid=_text.filter(bool), enrolled_on=_text),
     location=st.builds(
         Location,
@@ -55,6 +56,7 @@ alerts = st.builds(
     boot_id=_text,
     sequence=st.integers(0, 2**63 - 1),
     clock_quality=st.none() | st.sampled_from(ClockQuality),
+    episode_started_at=st.none() | _moments,
 )
 
 

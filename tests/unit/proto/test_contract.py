@@ -27,14 +27,15 @@ def _models() -> st.SearchStrategy[Model]:
     return st.builds(Model, name=_TEXT, guid=_TEXT, threshold=_SCORES)
 
 
+_MOMENTS = st.datetimes(
+    datetime(1970, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
+    datetime(9999, 1, 1),  # noqa: DTZ001 - the same
+    timezones=st.just(UTC),
+)
 _ALERTS = st.builds(
     Alert,
     event_id=st.uuids(),
-    event_time=st.datetimes(
-        datetime(1970, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
-        datetime(9999, 1, 1),  # noqa: DTZ001 - the same
-        timezones=st.just(UTC),
-    ),
+    event_time=_MOMENTS,
     device=st.builds(Device, type=_TEXT, guid=_TEXT.filter(bool), enrolled_on=_TEXT),
     location=st.builds(
         Location,
@@ -59,6 +60,7 @@ _ALERTS = st.builds(
     boot_id=_TEXT,
     sequence=st.integers(0, 2**63 - 1),
     clock_quality=st.none() | st.sampled_from(ClockQuality),
+    episode_started_at=st.none() | _MOMENTS,
 )
 
 
@@ -173,6 +175,7 @@ def test_absent_submessages_are_empty_values() -> None:
         ({"event_id": "no uuid"}, "event_id", "UUID"),
         ({"episode_id": "no uuid"}, "episode_id", "UUID"),
         ({"face_box__left": float("nan")}, "face_box.left", "finite"),
+        ({"episode_started_at": "x"}, "episode_started_at", "YYYY-MM-DD"),
         ({"label": 99}, "label", "99"),
         ({"clock_quality": 99}, "clock_quality", "99"),
         ({"sequence": 2**63}, "sequence", "9223372036854775808"),

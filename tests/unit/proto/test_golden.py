@@ -66,6 +66,8 @@ _ADDED = bytes.fromhex(
     "78 ac 02"  # 15 sequence: 300
     "80 01 01"  # 16 clock_quality: CLOCK_QUALITY_SYNCHRONISED
     "88 01 01"  # 17 schema_version: 1
+    "92 01 1a"  # 18 episode_started_at, 26 bytes: "2026-01-02 03:04:02.000000"
+    "32 30 32 36 2d 30 31 2d 30 32 20 30 33 3a 30 34 3a 30 32 2e 30 30 30 30 30 30"
 )
 _ALERT = Alert(
     event_id=UUID("01890a5d-ac96-774b-bcce-b302099a8057"),
@@ -84,6 +86,7 @@ _ALERT = Alert(
     boot_id="boot-1",
     sequence=300,
     clock_quality=ClockQuality.SYNCHRONISED,
+    episode_started_at=datetime(2026, 1, 2, 3, 4, 2, tzinfo=UTC),
 )
 # Fields 1 to 7 as (field number, name, type), each message by its name.
 _FIELD = descriptor_pb2.FieldDescriptorProto

@@ -1,6 +1,5 @@
 """Rows of the outbox and alerts, one into the other."""
 
-from datetime import UTC
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
@@ -18,7 +17,7 @@ def values(alert: Alert) -> tuple[Any, ...]:
     """Return the row's values in the order of ALERT_COLUMNS."""
     box = alert.face_box
     return (
-        alert.event_time.astimezone(UTC).strftime(contract.EVENT_TIME_FORMAT),
+        contract.event_time_text(alert.event_time),
         alert.device.type,
         alert.device.guid,
         alert.device.enrolled_on,
@@ -47,7 +46,13 @@ def values(alert: Alert) -> tuple[Any, ...]:
         alert.boot_id,
         alert.sequence,
         alert.clock_quality,
+        _started_at(alert),
     )
+
+
+def _started_at(alert: Alert) -> str | None:
+    moment = alert.episode_started_at
+    return None if moment is None else contract.event_time_text(moment)
 
 
 ALERT = "alert"
@@ -121,6 +126,7 @@ def _message(column: dict[str, Any]) -> alert_pb2.Alert:
         sequence=column["sequence"],
         clock_quality=contract.CLOCK_NUMBERS[column["clock_quality"]],
         schema_version=contract.SCHEMA_VERSION,
+        episode_started_at=column["episode_started_at"],
     )
     if column["face_left"] is not None:
         message.face_box.left = column["face_left"]
@@ -140,6 +146,7 @@ def alert(row: tuple[Any, ...]) -> Alert:
         InvalidAlert: The row holds what no reader would archive; says which column.
     """
     column = dict(zip(ALERT_COLUMNS, row, strict=True))
+    started_at = column["episode_started_at"]
     return contract.validated(
         {
             "event_id": column["event_id"] or _derived_event_id(column),
@@ -167,6 +174,7 @@ def alert(row: tuple[Any, ...]) -> Alert:
             "boot_id": column["boot_id"] or "",
             "sequence": column["sequence"] or 0,
             "clock_quality": column["clock_quality"],
+            "episode_started_at": started_at and contract.event_time(str(started_at)),
         }
     )
 

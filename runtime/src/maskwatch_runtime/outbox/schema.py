@@ -45,6 +45,7 @@ OWN_COLUMNS = {
     "boot_id": "text",
     "sequence": "integer",
     "clock_quality": "text",
+    "episode_started_at": "text",
     "refused_reason": "text",
 }
 

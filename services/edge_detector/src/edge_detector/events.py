@@ -44,6 +44,7 @@ class Stay:
     """What an alert says of somebody's stay; `evidence` is None where no picture may be kept."""
 
     episode_id: UUID
+    started_at: datetime
     violation: Violation
     evidence: Evidence | None
 
@@ -90,6 +91,7 @@ class Composer:
             boot_id=str(identity.boot_id),
             sequence=self._next_number(),
             clock_quality=self._quality_at(at),
+            episode_started_at=stay.started_at,
         )
 
     def event(self, happening: Happening, origin: Origin, *, at: datetime) -> DeviceEvent:
@@ -127,11 +129,8 @@ class Speaker:
         """Return the id of the camera's episode of a number, the same in all its events."""
         return uuid5(self.name_space, str(number))
 
-    def alert(
-        self, number: int, violation: Violation, evidence: Evidence | None, *, at: datetime
-    ) -> Alert:
-        """Return the alert that the episode of a number has become."""
-        stay = Stay(self.episode_id(number), violation, evidence)
+    def alert(self, stay: Stay, *, at: datetime) -> Alert:
+        """Return the alert that somebody's stay before the camera has become."""
         return self.composer.alert(stay, self.origin, at=at)
 
     def event(self, happening: Happening, *, at: datetime) -> DeviceEvent:

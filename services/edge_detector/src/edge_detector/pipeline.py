@@ -10,7 +10,7 @@ from maskwatch_proto.device_event import DeviceEvent
 
 from edge_detector import events, judged
 from edge_detector.album import Album
-from edge_detector.events import Speaker
+from edge_detector.events import Speaker, Stay
 from edge_detector.judged import Judged
 from edge_detector.metrics import Metrics
 from edge_detector.people import appearance, compliance, episodes, policy, tracker, zones
@@ -218,7 +218,10 @@ class Pipeline:
     def _alert(self, made: Judged, episode: Episode, violation: Violation) -> Alert:
         self._watchers.metrics.alerts.labels(violation.label).inc()
         picture = self._album.take(episode.number, violation.label)
-        return self._speaker.alert(episode.number, violation, picture, at=made.frame.taken_at)
+        at = made.frame.taken_at
+        episode_id = self._speaker.episode_id(episode.number)
+        stay = Stay(episode_id, self._started_at(episode, at), violation, picture)
+        return self._speaker.alert(stay, at=at)
 
     def _people(self) -> tuple[judged.Person, ...]:
         return judged.people_of(self._tracks.live, self._episodes)
@@ -249,12 +252,17 @@ class Pipeline:
         for episode in ended:
             if self._tally is not None:
                 self._tally = compliance.counted(self._tally, episode.verdict)
-            # Reckoned from now: the clock may have been set since then.
-            started_at = now - timedelta(seconds=self._timeline.at_s - episode.started_s)
-            episode_id = self._speaker.episode_id(episode.number)
-            ending = events.episode_ended(episode, episode_id, started_at=started_at)
+            ending = events.episode_ended(
+                episode,
+                self._speaker.episode_id(episode.number),
+                started_at=self._started_at(episode, now),
+            )
             told.append(self._speaker.event(ending, at=now))
         return told
+
+    def _started_at(self, episode: Episode, now: datetime) -> datetime:
+        # Reckoned from now: the clock may have been set since then.
+        return now - timedelta(seconds=self._timeline.at_s - episode.started_s)
 
     def _counted_until(self, now: datetime, *, elapsed_s: float) -> list[Event]:
         self._tally, finished = compliance.advance(self._tally, now, elapsed_s=elapsed_s)

@@ -79,6 +79,7 @@ def _alert(alert: Alert) -> tuple[Any, ...]:
         alert.boot_id,
         alert.sequence,
         alert.clock_quality,
+        alert.episode_started_at,
         bool(alert.image.data),
     )
 

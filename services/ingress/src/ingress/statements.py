@@ -32,22 +32,23 @@ WITH added AS (
     INSERT INTO alert (
         id, image_id, event_id, event_time, device_id, face_model_id, mask_model_id, probability,
         label, camera, longitude, latitude, face_left, face_top, face_right, face_bottom,
-        episode_id, runtime, boot_id, sequence, clock_quality)
+        episode_id, runtime, boot_id, sequence, clock_quality, episode_started_at)
     SELECT
         numbered.id, CASE WHEN has_picture THEN numbered.id END, event_id, event_time, device_id,
         face_model_id, mask_model_id, probability, label, camera, longitude, latitude, face_left,
-        face_top, face_right, face_bottom, episode_id, runtime, boot_id, sequence, clock_quality
+        face_top, face_right, face_bottom, episode_id, runtime, boot_id, sequence, clock_quality,
+        episode_started_at
     FROM (
         SELECT nextval('alert_id_seq') AS id, given.*
         FROM unnest(
             $1::uuid[], $2::timestamptz[], $3::varchar[], $4::varchar[], $5::varchar[],
             $6::real[], $7::text[], $8::text[], $9::real[], $10::real[], $11::real[],
             $12::real[], $13::real[], $14::real[], $15::uuid[], $16::text[], $17::text[],
-            $18::bigint[], $19::text[], $20::boolean[]
+            $18::bigint[], $19::text[], $20::timestamptz[], $21::boolean[]
         ) AS given (
             event_id, event_time, device_id, face_model_id, mask_model_id, probability, label,
             camera, longitude, latitude, face_left, face_top, face_right, face_bottom, episode_id,
-            runtime, boot_id, sequence, clock_quality, has_picture)
+            runtime, boot_id, sequence, clock_quality, episode_started_at, has_picture)
     ) AS numbered
     ON CONFLICT (event_id) DO NOTHING
     RETURNING id, event_id

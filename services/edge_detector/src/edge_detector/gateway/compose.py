@@ -69,7 +69,7 @@ class BoardComposer:
         picture: Picture | None,
     ) -> Alert:
         """Return the alert for the visitor, decided by the result with this key."""
-        stay = Stay(self._episode_id(visit), violation, evidence=None)
+        stay = Stay(self._episode_id(visit), visit.started_at, violation, evidence=None)
         changes: dict[str, object] = {"clock_quality": moment.quality}
         if key is not None:
             changes["event_id"] = _alert_id(self._guid, key)
