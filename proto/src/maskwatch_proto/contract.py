@@ -6,7 +6,6 @@ recognised as well.
 """
 
 import hashlib
-import struct
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -24,7 +23,6 @@ SCHEMA_VERSION = 1
 SIZE_BYTES_MAX = 4 * 1024 * 1024  # topics, producers and consumers are set to the same limit
 EVENT_TIME_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 _ORIGINAL_EVENTS = UUID("5b0f2b83-6f0e-5d3c-9d66-0d9b5e0f6a51")  # name space of derived event ids
-_ALERT_ID = struct.Struct("<Q")
 
 _LABELS: dict[alert_pb2.Label, Label | None] = {
     alert_pb2.LABEL_UNSPECIFIED: None,
@@ -121,7 +119,8 @@ def validated(values: dict[str, Any]) -> Alert:
 
 def event_time_text(moment: datetime) -> str:
     """Return a moment as the wire and the outbox write it: "YYYY-MM-DD HH:MM:SS.ffffff", UTC."""
-    return moment.astimezone(UTC).strftime(EVENT_TIME_FORMAT)
+    # Not strftime: glibc writes the year 1 as "1".
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def event_time(text: str) -> datetime:
@@ -138,27 +137,9 @@ def event_time(text: str) -> datetime:
         raise InvalidAlert("event_time", 'is not "YYYY-MM-DD HH:MM:SS.ffffff"') from error
 
 
-def encode_alert_id(alert_id: int) -> bytes:
-    """Return the value of a message on `to-notify-topic`: 8 bytes, little-endian, unsigned."""
-    return _ALERT_ID.pack(alert_id)
-
-
-def decode_alert_id(value: bytes) -> int:
-    """Return the archive's alert id; what follows the first 8 bytes is ignored.
-
-    Raises:
-        InvalidAlert: Fewer than 8 bytes.
-    """
-    if len(value) < _ALERT_ID.size:
-        raise InvalidAlert("message", f"has {len(value)} bytes, an alert id has {_ALERT_ID.size}")
-    number: int = _ALERT_ID.unpack_from(value)[0]
-    return number
-
-
 def _values(message: alert_pb2.Alert, payload: bytes) -> dict[str, Any]:
     created_by, location = message.created_by, message.location
     face_model, mask_model = message.face_detection_model, message.mask_classifier_model
-    image, size = message.image, message.image.size
     return {
         "event_id": _event_id(message, payload),
         "event_time": event_time(message.event_time),
@@ -167,12 +148,7 @@ def _values(message: alert_pb2.Alert, payload: bytes) -> dict[str, Any]:
         "face_model": _model("face_model", face_model.name, face_model.guid, face_model.threshold),
         "mask_model": _model("mask_model", mask_model.name, mask_model.guid, mask_model.threshold),
         "probability": message.probability,
-        "image": {
-            "format": image.format,
-            "width": size.width,
-            "height": size.height,
-            "data": image.data,
-        },
+        "image": _image(message.image),
         "label": _known(_LABELS, message.label, "label"),
         "face_box": _face_box(message),
         "episode_id": message.episode_id or None,
@@ -209,6 +185,13 @@ def _known(names: Mapping[Any, Any], number: int, field: str) -> Any:
         raise InvalidAlert(field, f"is {number}, which this reader does not know") from None
 
 
+def _image(image: alert_pb2.Image) -> Image | dict[str, Any]:
+    data, size = image.data, image.size
+    if not data:
+        return _no_image(image.format, size.width, size.height)
+    return {"format": image.format, "width": size.width, "height": size.height, "data": data}
+
+
 def _face_box(message: alert_pb2.Alert) -> dict[str, float] | None:
     if not message.HasField("face_box"):
         return None
@@ -232,6 +215,14 @@ def _location(longitude: float, latitude: float) -> Location:
         return Location(longitude=longitude, latitude=latitude)
     except ValidationError as error:
         raise _invalid(error, "location") from error
+
+
+@lru_cache(maxsize=256)
+def _no_image(format_: str, width: int, height: int) -> Image:
+    try:
+        return Image(format=format_, width=width, height=height)
+    except ValidationError as error:
+        raise _invalid(error, "image") from error
 
 
 @lru_cache(maxsize=256)

@@ -11,6 +11,7 @@ from maskwatch_proto.alert import PRINTABLE, ClockQuality, Device, Frozen, Label
 # With the length of a text they keep every event below what a topic takes.
 MODELS_MAX = 100
 CAMERAS_MAX = 1000
+PROBLEMS_MAX = 20
 
 _Count = Annotated[int, Field(ge=0, lt=2**31)]
 _Name = Annotated[str, Field(max_length=500, pattern=PRINTABLE)]
@@ -77,7 +78,10 @@ class CameraPulse(Frozen):
 
 
 class Heartbeat(Frozen):
-    """How the device does; None is what it cannot tell."""
+    """How the device does; None is what it cannot tell.
+
+    `problems`: what somebody should look after, though the device works.
+    """
 
     kind: Literal["heartbeat"] = "heartbeat"
     version: str = Text
@@ -90,6 +94,7 @@ class Heartbeat(Frozen):
     waiting: _Count = 0
     oldest_waiting_s: _Seconds = 0.0
     cameras: tuple[CameraPulse, ...] = Field(default=(), max_length=CAMERAS_MAX)
+    problems: tuple[_Name, ...] = Field(default=(), max_length=PROBLEMS_MAX)
 
 
 Happening = Annotated[

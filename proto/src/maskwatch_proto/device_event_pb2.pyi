@@ -96,7 +96,7 @@ class CameraChanged(_message.Message):
     def __init__(self, state: _Optional[_Union[CameraState, str]] = ..., reason: _Optional[str] = ..., since: _Optional[str] = ..., down_s: _Optional[float] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("version", "models", "runtime", "uptime_s", "temperature_c", "is_throttled", "disk_free_bytes", "waiting", "oldest_waiting_s", "cameras")
+    __slots__ = ("version", "models", "runtime", "uptime_s", "temperature_c", "is_throttled", "disk_free_bytes", "waiting", "oldest_waiting_s", "cameras", "problems")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
@@ -107,6 +107,7 @@ class Heartbeat(_message.Message):
     WAITING_FIELD_NUMBER: _ClassVar[int]
     OLDEST_WAITING_S_FIELD_NUMBER: _ClassVar[int]
     CAMERAS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     version: str
     models: _containers.RepeatedScalarFieldContainer[str]
     runtime: str
@@ -117,7 +118,8 @@ class Heartbeat(_message.Message):
     waiting: int
     oldest_waiting_s: float
     cameras: _containers.RepeatedCompositeFieldContainer[CameraPulse]
-    def __init__(self, version: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ..., runtime: _Optional[str] = ..., uptime_s: _Optional[float] = ..., temperature_c: _Optional[float] = ..., is_throttled: _Optional[bool] = ..., disk_free_bytes: _Optional[int] = ..., waiting: _Optional[int] = ..., oldest_waiting_s: _Optional[float] = ..., cameras: _Optional[_Iterable[_Union[CameraPulse, _Mapping]]] = ...) -> None: ...
+    problems: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ..., runtime: _Optional[str] = ..., uptime_s: _Optional[float] = ..., temperature_c: _Optional[float] = ..., is_throttled: _Optional[bool] = ..., disk_free_bytes: _Optional[int] = ..., waiting: _Optional[int] = ..., oldest_waiting_s: _Optional[float] = ..., cameras: _Optional[_Iterable[_Union[CameraPulse, _Mapping]]] = ..., problems: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CameraPulse(_message.Message):
     __slots__ = ("name", "is_up", "fps")

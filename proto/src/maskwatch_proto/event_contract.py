@@ -3,9 +3,8 @@
 Wire format: device_event.proto.
 """
 
-import struct
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -24,7 +23,6 @@ from maskwatch_proto.device_event import (
 from maskwatch_proto.invalid import InvalidMessage, first_problem
 
 SCHEMA_VERSION = 1
-_EVENT_NUMBER = struct.Struct("<Q")
 
 _LABELS = {number: label for label, number in contract.LABEL_NUMBERS.items()}
 _CLOCKS = {number: clock for clock, number in contract.CLOCK_NUMBERS.items()}
@@ -41,7 +39,7 @@ def encode(event: DeviceEvent) -> bytes:
     device, location = event.device, event.location
     message = device_event_pb2.DeviceEvent(
         event_id=str(event.event_id),
-        event_time=_text(event.event_time),
+        event_time=contract.event_time_text(event.event_time),
         device=alert_pb2.Device(type=device.type, guid=device.guid, enrolled_on=device.enrolled_on),
         location=alert_pb2.Location(longitude=location.longitude, latitude=location.latitude),
         camera=event.camera,
@@ -94,37 +92,10 @@ def decode(payload: bytes) -> DeviceEvent:
         raise InvalidMessage(".".join(path).removeprefix("happening."), reason) from error
 
 
-def encode_event_number(number: int) -> bytes:
-    """Return the value of a message on `notify-event-topic`: 8 bytes, little-endian, unsigned.
-
-    Args:
-        number: The archive's `device_event.id`.
-    """
-    return _EVENT_NUMBER.pack(number)
-
-
-def decode_event_number(value: bytes) -> int:
-    """Return the archive's `device_event.id`; what follows the first 8 bytes is ignored.
-
-    Raises:
-        InvalidMessage: Fewer than 8 bytes.
-    """
-    if len(value) < _EVENT_NUMBER.size:
-        raise InvalidMessage(
-            "message", f"has {len(value)} bytes, an event's number has {_EVENT_NUMBER.size}"
-        )
-    number: int = _EVENT_NUMBER.unpack_from(value)[0]
-    return number
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime(contract.EVENT_TIME_FORMAT)
-
-
 def _episode_message(ended: EpisodeEnded) -> device_event_pb2.EpisodeEnded:
     return device_event_pb2.EpisodeEnded(
         episode_id=str(ended.episode_id),
-        started_at=_text(ended.started_at),
+        started_at=contract.event_time_text(ended.started_at),
         duration_s=ended.duration_s,
         label=contract.LABEL_NUMBERS[ended.label],
         violated=ended.violated,
@@ -134,7 +105,7 @@ def _episode_message(ended: EpisodeEnded) -> device_event_pb2.EpisodeEnded:
 
 def _compliance_message(compliance: Compliance) -> device_event_pb2.Compliance:
     return device_event_pb2.Compliance(
-        window_start=_text(compliance.window_start),
+        window_start=contract.event_time_text(compliance.window_start),
         window_s=compliance.window_s,
         observed_s=compliance.observed_s,
         people=compliance.people,
@@ -149,7 +120,7 @@ def _camera_message(changed: CameraChanged) -> device_event_pb2.CameraChanged:
     return device_event_pb2.CameraChanged(
         state=_STATE_NUMBERS[changed.state],
         reason=changed.reason,
-        since=_text(changed.since),
+        since=contract.event_time_text(changed.since),
         down_s=changed.down_s,
     )
 
@@ -169,6 +140,7 @@ def _heartbeat_message(heartbeat: Heartbeat) -> device_event_pb2.Heartbeat:
             device_event_pb2.CameraPulse(name=pulse.name, is_up=pulse.is_up, fps=pulse.fps)
             for pulse in heartbeat.cameras
         ],
+        problems=heartbeat.problems,
     )
 
 
@@ -245,6 +217,7 @@ def _heartbeat(heartbeat: device_event_pb2.Heartbeat) -> dict[str, Any]:
             {"name": pulse.name, "is_up": pulse.is_up, "fps": pulse.fps}
             for pulse in heartbeat.cameras
         ),
+        "problems": tuple(heartbeat.problems),
     }
 
 

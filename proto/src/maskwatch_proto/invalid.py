@@ -2,6 +2,8 @@
 
 from pydantic import ValidationError
 
+_NO_UUID = "Input should be a valid UUID"
+
 
 class InvalidMessage(ValueError):  # noqa: N818 - named for what is wrong, as all our errors are
     """A message that will never be archived, however often it is tried.
@@ -20,4 +22,6 @@ class InvalidMessage(ValueError):  # noqa: N818 - named for what is wrong, as al
 def first_problem(error: ValidationError) -> tuple[tuple[str, ...], str]:
     """Return the path of the first value that a model refuses, and why, without the value."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return tuple(str(part) for part in first["loc"]), first["msg"]
+    # pydantic quotes the character at which a UUID goes wrong, a control character as it is.
+    reason = _NO_UUID if first["type"] == "uuid_parsing" else first["msg"]
+    return tuple(str(part) for part in first["loc"]), reason

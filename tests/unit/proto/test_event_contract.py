@@ -320,10 +320,3 @@ def test_bytes_are_those_of_the_schema() -> None:
 
     assert event_contract.decode(_GOLDEN) == event
     assert event_contract.encode(event) == _GOLDEN
-
-
-def test_event_number_is_eight_bytes_little_endian_and_more_is_ignored() -> None:
-    assert event_contract.encode_event_number(0x0102) == bytes.fromhex("02 01 00 00 00 00 00 00")
-    assert event_contract.decode_event_number(bytes.fromhex("02 01 00 00 00 00 00 00 ff")) == 0x0102
-    with pytest.raises(InvalidMessage, match="has 7 bytes"):
-        event_contract.decode_event_number(bytes(7))

@@ -232,14 +232,3 @@ def test_truncated_message_is_invalid_or_an_alert_but_nothing_else(size: int) ->
         # Legal where protobuf sees whole fields; what was cut off is then empty, never invented.
         assert alert_pb2.Alert.FromString(whole[:size]).created_by.guid == alert.device.guid
         assert alert.event_time == _ALERT.event_time
-
-
-def test_notification_is_eight_bytes_little_endian() -> None:
-    assert contract.encode_alert_id(0x0102) == bytes.fromhex("02 01 00 00 00 00 00 00")
-    assert contract.decode_alert_id(bytes.fromhex("ff ff ff ff ff ff ff ff 61")) == 2**64 - 1
-
-
-@pytest.mark.parametrize("size", range(8))
-def test_shorter_notification_is_invalid(size: int) -> None:
-    with pytest.raises(contract.InvalidAlert, match=f"has {size} bytes"):
-        contract.decode_alert_id(bytes(size))

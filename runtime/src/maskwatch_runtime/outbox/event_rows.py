@@ -1,6 +1,5 @@
 """Rows of the outbox and device events; a row holds the event as it travels."""
 
-from datetime import UTC
 from typing import Any
 
 from maskwatch_proto import contract, event_contract
@@ -18,7 +17,7 @@ def values(event: DeviceEvent) -> tuple[Any, ...]:
         str(event.event_id),
         event.happening.kind,
         event.device.guid,
-        event.event_time.astimezone(UTC).strftime(contract.EVENT_TIME_FORMAT),
+        contract.event_time_text(event.event_time),
         event_contract.encode(event),
     )
 
