@@ -20,7 +20,10 @@ _log = structlog.get_logger()
 
 
 def application(health: Health, registry: CollectorRegistry) -> Starlette:
-    """Return the ASGI application; 503 says not live or not ready, with the reasons."""
+    """Return the ASGI application; 503 says not live or not ready, with the reasons.
+
+    What is degraded is told beside, and is no reason to send the service no work.
+    """
 
     async def live(_: Request) -> JSONResponse:
         stalled = health.not_live()
@@ -28,7 +31,10 @@ def application(health: Health, registry: CollectorRegistry) -> Starlette:
 
     async def ready(_: Request) -> JSONResponse:
         missing = health.not_ready()
-        return JSONResponse({"ready": not missing, "missing": missing}, 503 if missing else 200)
+        said: dict[str, object] = {"ready": not missing, "missing": missing}
+        if degraded := health.degradations():
+            said["degraded"] = degraded
+        return JSONResponse(said, 503 if missing else 200)
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

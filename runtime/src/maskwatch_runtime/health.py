@@ -34,15 +34,21 @@ class Health:
 
     Not ready names the dependencies that are away. Not live means that a restart may help; a
     dependency that is away is never a reason for one, so a loop that waits has made progress.
+
+    Args:
+        clock: Tells how long work waits.
+        stalled_after_s: So long without progress is not live, for loops that say nothing else.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, stalled_after_s: float = 60.0) -> None:
         self._clock = clock
+        self._stalled_after_s = stalled_after_s
         self._progress: dict[str, Progress] = {}
         self._missing: dict[str, str] = {}
+        self._degraded: dict[str, str] = {}
 
-    def track(self, loop: str, *, stalled_after_s: float = 60.0) -> Progress:
-        progress = Progress(self._clock, stalled_after_s)
+    def track(self, loop: str, *, stalled_after_s: float | None = None) -> Progress:
+        progress = Progress(self._clock, stalled_after_s or self._stalled_after_s)
         self._progress[loop] = progress
         return progress
 
@@ -51,6 +57,17 @@ class Health:
 
     def present(self, dependency: str) -> None:
         self._missing.pop(dependency, None)
+
+    def degraded(self, part: str, reason: str) -> None:
+        """Say that a part works, but somebody should look after it; ready all the same."""
+        self._degraded[part] = reason
+
+    def restored(self, part: str) -> None:
+        self._degraded.pop(part, None)
+
+    def degradations(self) -> dict[str, str]:
+        """Return the reason by part; empty when nothing is degraded."""
+        return dict(self._degraded)
 
     def not_ready(self) -> dict[str, str]:
         """Return the reason by dependency; empty when ready."""

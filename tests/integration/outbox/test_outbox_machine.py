@@ -1,5 +1,6 @@
 """The outbox against a list, over every order of calls, crashes among them."""
 
+import os
 import shutil
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from maskwatch_proto import contract, event_contract
 from maskwatch_proto.alert import Alert, Device, Image
 from maskwatch_proto.device_event import Compliance, DeviceEvent, Happening, Heartbeat
 from maskwatch_proto.invalid import InvalidMessage
-from maskwatch_runtime.outbox import eviction
+from maskwatch_runtime.outbox import eviction, quarantine
 from maskwatch_runtime.outbox.checkpoint import Checkpointer
 from maskwatch_runtime.outbox.outbox import Outbox
 from maskwatch_runtime.outbox.rows import Wire
@@ -41,14 +42,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule(picture=st.binary(max_size=6000))
     def append(self, picture: bytes) -> None:
         self._count += 1
-        alert = Alert(
-            event_id=UUID(int=self._count),
-            event_time=_NOW + timedelta(seconds=self._count),
-            device=Device(guid="device-1"),
-            probability=0.5,
-            image=Image(data=picture),
-        )
-        self._append(alert)
+        self._append(_alert(self._count, picture))
 
     @rule(is_heartbeat=st.booleans())
     def append_event(self, *, is_heartbeat: bool) -> None:
@@ -142,13 +136,36 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         """Go on from what stands in the files, as after kill -9: nothing is closed first."""
-        folder = self._new_folder()
-        for file in (self._path, self._path.with_name("outbox.db-wal")):
-            if file.exists():
-                shutil.copy(file, folder)
+        self._crash()
+
+    @rule(picture=st.binary(max_size=6000), share=st.floats(0, 1))
+    def crash_while_storing(self, picture: bytes, share: float) -> None:
+        """The log ends within what was being written: that is there as a whole, or not at all."""
+        wal = self._path.with_name("outbox.db-wal")
+        before = wal.stat().st_size if wal.exists() else 0
+        self._count += 1
+        alert = _alert(self._count, picture)
+        self._outbox.append(alert)
+        cut = before + int(share * (wal.stat().st_size - before))
+        self._crash(wal_bytes=cut)
+        rows = self._outbox.pending(after=self._last, limit=10, size_bytes_max=10**9)
+        assert len(rows) <= 1
+        if rows:
+            self._unsent[self._count] = alert
+            self._positions[self._count] = self._last = rows[0].position
+
+    @rule()
+    def lose_the_header(self) -> None:
+        """What was not sent is saved, in its order; what was sent stays in the damaged file."""
         self._close()
-        self._path = folder / "outbox.db"
+        with self._path.open("r+b") as file:
+            file.write(b"\xff" * 100)
         self._open()
+        assert len(quarantine.held(self._path)) == 1
+        self._sent.clear()
+        kept = [self._positions[number] for number in self._unsent]
+        self._last = max(kept, default=0)
+        self._move_away()
 
     @invariant()
     def pending_is_what_was_appended_and_not_yet_sent(self) -> None:
@@ -182,6 +199,28 @@ class OutboxMachine(RuleBasedStateMachine):
         self._outbox = Outbox.open(self._path)
         self._checkpointer = Checkpointer(self._path, wal_bytes=1)
 
+    def _crash(self, *, wal_bytes: int | None = None) -> None:
+        folder = self._new_folder()
+        wal = self._path.with_name("outbox.db-wal")
+        lock = self._path.with_name("outbox.db-open.lock")
+        for file in (self._path, wal, lock):
+            if file.exists():
+                shutil.copy(file, folder)
+        if wal_bytes is not None:
+            os.truncate(folder / wal.name, wal_bytes)
+        self._close()
+        self._path = folder / "outbox.db"
+        self._open()
+
+    def _move_away(self) -> None:
+        """Go on in another folder, so that damaged files do not add up."""
+        self._close()
+        folder = self._new_folder()
+        for name in ("outbox.db", "outbox.db-open.lock"):
+            shutil.copy(self._path.with_name(name), folder)
+        self._path = folder / "outbox.db"
+        self._open()
+
     def _close(self) -> None:
         self._checkpointer.close()
         self._outbox.close()
@@ -189,6 +228,16 @@ class OutboxMachine(RuleBasedStateMachine):
     def _new_folder(self) -> Path:
         self._folders.append(tempfile.TemporaryDirectory())
         return Path(self._folders[-1].name)
+
+
+def _alert(number: int, picture: bytes) -> Alert:
+    return Alert(
+        event_id=UUID(int=number),
+        event_time=_NOW + timedelta(seconds=number),
+        device=Device(guid="device-1"),
+        probability=0.5,
+        image=Image(data=picture),
+    )
 
 
 def _without_picture(told: Alert | DeviceEvent) -> Alert | DeviceEvent:

@@ -15,10 +15,17 @@ from maskwatch_runtime.outbox.transaction import transaction
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long sent rows are kept, and the size in bytes that the database's content may have."""
+    """When there is too much.
+
+    Attributes:
+        keep_sent: How long sent rows are kept.
+        size_bytes_max: The size that the database's content may have.
+        room_bytes_min: What is to be free, in the database or on its disk.
+    """
 
     keep_sent: timedelta
     size_bytes_max: int
+    room_bytes_min: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +102,10 @@ _AGED_ALERTS = _Kind(
 )
 
 
-def evict(connection: sqlite3.Connection, limits: Limits, *, now: datetime) -> Evicted:
-    """Delete sent rows that are too old, then what is needed to come below the size.
+def evict(
+    connection: sqlite3.Connection, limits: Limits, *, now: datetime, disk_free_bytes: int = 0
+) -> Evicted:
+    """Delete sent rows that are too old, then what is needed to come within the limits.
 
     Deletes in small transactions, so that the detector never waits long for the write lock.
     """
@@ -106,19 +115,33 @@ def evict(connection: sqlite3.Connection, limits: Limits, *, now: datetime) -> E
         evicted += _evict_aged(connection, kind, before=before)
     for kind in _BY_SIZE:
         after: int | None = 0
-        while after is not None and content_bytes(connection) > limits.size_bytes_max:
+        while after is not None and _is_too_much(connection, limits, disk_free_bytes):
             after, step = _evict_some(connection, kind, after)
             evicted += step
     return evicted
 
 
 def content_bytes(connection: sqlite3.Connection) -> int:
-    """Return the bytes of the pages in use; free pages are used again before the file grows."""
-    pages, free, page_bytes = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((pages - free) * page_bytes)
+    """Return the bytes of the pages in use."""
+    return _number(connection, "page_count") * _page_bytes(connection) - free_bytes(connection)
+
+
+def free_bytes(connection: sqlite3.Connection) -> int:
+    """Return the bytes of the free pages, which are used again before the file grows."""
+    return _number(connection, "freelist_count") * _page_bytes(connection)
+
+
+def _is_too_much(connection: sqlite3.Connection, limits: Limits, disk_free_bytes: int) -> bool:
+    room_bytes = free_bytes(connection) + disk_free_bytes
+    return room_bytes < limits.room_bytes_min or content_bytes(connection) > limits.size_bytes_max
+
+
+def _page_bytes(connection: sqlite3.Connection) -> int:
+    return _number(connection, "page_size")
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
 
 
 def _evict_aged(connection: sqlite3.Connection, kind: _Kind, *, before: str) -> Evicted:

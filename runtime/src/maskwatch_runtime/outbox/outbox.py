@@ -4,7 +4,7 @@ import heapq
 import sqlite3
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -14,7 +14,8 @@ from maskwatch_proto.contract import InvalidAlert
 from maskwatch_proto.device_event import DeviceEvent
 from maskwatch_proto.invalid import InvalidMessage
 
-from maskwatch_runtime.outbox import event_rows, position, rows, schema
+from maskwatch_runtime.errors import Unavailable
+from maskwatch_runtime.outbox import event_rows, position, quarantine, rows, schema
 from maskwatch_runtime.outbox.transaction import snapshot, transaction
 
 _ALERT_COLUMNS = ", ".join(rows.ALERT_COLUMNS)
@@ -65,35 +66,76 @@ class Unsent(NamedTuple):
 class Outbox:
     """One connection to the outbox; not for two threads at the same moment."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path | None = None,
+        identity: tuple[int, int] | None = None,
+    ) -> None:
         self._connection = connection
+        self._path = path
+        self._identity = identity
         kinds = {row[1]: row[2].lower() for row in connection.execute("PRAGMA table_info(alert)")}
         self._has_text_id = kinds["id"] == "text"
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open or create the file; see `schema.connect` for what is refused."""
-        return cls(schema.connect(path))
+        """Open or create the file; a damaged one is put aside, see `quarantine.connect`."""
+        opened = quarantine.connect(path, now=datetime.now(UTC))
+        return cls(opened.connection, path, opened.identity)
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether another file lies at the path by now, or none: what is stored here is lost."""
+        return self._path is not None and schema.identity(self._path) != self._identity
+
+    def put_aside(self, reason: str) -> None:
+        """Close a file that turned out to be damaged, and have it replaced; `open` comes next.
+
+        Raises:
+            Unavailable: The disk does not allow it now.
+        """
+        self.close()
+        if self._path is not None and self._identity is not None:
+            quarantine.replace(self._path, self._identity, reason, now=datetime.now(UTC))
+
+    def reopened(self) -> Self:
+        """Close and open what lies at the path now.
+
+        Raises:
+            Misconfigured, Unavailable: As `open`.
+        """
+        self.close()
+        if self._path is None:
+            raise RuntimeError("the outbox has no path")
+        return type(self).open(self._path)
+
+    def _check_place(self) -> None:
+        if self.is_moved:
+            raise Unavailable("outbox", f"{self._path} was moved or replaced while in use")
 
     def append(self, told: Alert | DeviceEvent) -> None:
         """Store an alert or a device event; once this returns, a power cut does not lose it.
 
         Raises:
             sqlite3.OperationalError: The disk is full, cannot be written, or was busy for 10 s.
+            Unavailable: The file was moved away: the next one has to take it.
         """
         self._insert(told)
+        self._check_place()
 
     def append_all(self, told: Sequence[Alert | DeviceEvent]) -> None:
         """Store alerts and device events in their order, all of them or none, with one fsync.
 
         Raises:
-            sqlite3.OperationalError: As `append`.
+            sqlite3.OperationalError, Unavailable: As `append`.
         """
         if not told:
             return
         with transaction(self._connection):
             for one in told:
                 self._insert(one)
+        self._check_place()
 
     def _insert(self, told: Alert | DeviceEvent) -> None:
         if isinstance(told, DeviceEvent):
@@ -159,6 +201,12 @@ class Outbox:
         return found
 
     def mark_sent(self, positions: Sequence[int]) -> None:
+        """Mark rows; those of a file that was moved away will be found again in the next one.
+
+        Raises:
+            Unavailable: The file was moved away.
+        """
+        self._check_place()
         # 0 and 1 take the same room in a record, so SQLite leaves the picture's pages untouched.
         with transaction(self._connection):
             self._connection.executemany(
@@ -212,7 +260,12 @@ class Outbox:
         return min(moments, default=None)
 
     def data_version(self) -> int:
-        """Return a number that changes with every commit of another connection; cheap."""
+        """Return a number that changes with every commit of another connection; cheap.
+
+        Raises:
+            Unavailable: The file was moved away.
+        """
+        self._check_place()
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         return int(version)
 

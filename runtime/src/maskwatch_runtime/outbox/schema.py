@@ -92,8 +92,10 @@ _INDEXES = tuple(
     " WHERE sent = 0 AND refused_reason IS NULL"
     for table in ("alert", "device_event")
 )
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
 
 _BUSY_S = 10.0
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 # Primary result codes of what may pass without a change to the set-up; the low byte of an extended
 # one. Source: sqlite.org/rescode.html.
 _PASSING = frozenset(
@@ -107,6 +109,25 @@ _PASSING = frozenset(
 )
 
 
+class Damaged(Misconfigured):
+    """The file is no database, or no longer a whole one."""
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that the file itself is broken, and not only the disk or the moment."""
+    # Errors of Python's own have no code.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of what lies at a path now; None when nothing does."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open the outbox at `path`, creating it or bringing an older file up to date in place.
 
@@ -114,8 +135,9 @@ def connect(path: Path) -> sqlite3.Connection:
     SQLite before 3.51.3 can corrupt a WAL file when two processes do (see `checkpoint`).
 
     Raises:
-        Misconfigured: The file cannot be opened, is no database, or its alert table is of no known
-            kind.
+        Damaged: The file is no database, or a broken one.
+        Misconfigured: The file cannot be opened, is another program's database, or its alert table
+            is of no known kind.
         Unavailable: The disk is full, broken or read-only, or another program holds the lock.
     """
     try:
@@ -123,20 +145,29 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         raise Misconfigured(f"the outbox {path} cannot be opened: {error}") from error
     try:
-        _prepare(connection, path)
+        prepare(connection, path)
     except Misconfigured:
         connection.close()
         raise
     except sqlite3.Error as error:
         connection.close()
+        if is_damage(error):
+            raise Damaged(f"the outbox {path} cannot be used: {error}") from error
         if error.sqlite_errorcode & 0xFF in _PASSING:
             raise Unavailable("outbox", f"{path}: {error}") from error
         raise Misconfigured(f"the outbox {path} cannot be used: {error}") from error
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Set a connection up for durable writes, and make or complete the tables.
+
+    Raises:
+        Misconfigured: The file is another program's, or cannot be one of ours.
+        sqlite3.Error: It cannot be read or written.
+    """
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000:.0f}")
+    _refuse_foreign(connection, path)
     _switch_to_wal(connection, path)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -156,6 +187,15 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     for index in _INDEXES:
         connection.execute(index)
     connection.execute("COMMIT")
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    names = {name for (name,) in connection.execute(_TABLES)}
+    if names and "alert" not in names:
+        raise Misconfigured(
+            f"{path} is another program's database, with the tables {', '.join(sorted(names))}:"
+            " correct MASKWATCH_OUTBOX_PATH"
+        )
 
 
 def _switch_to_wal(connection: sqlite3.Connection, path: Path) -> None:

@@ -12,12 +12,13 @@ from maskwatch_runtime.kafka.publisher import KafkaPublisher
 from maskwatch_runtime.lifecycle import supervise
 from maskwatch_runtime.outbox.checkpoint import Checkpointer
 from maskwatch_runtime.outbox.outbox import Outbox
+from maskwatch_runtime.outbox.room import Disk
 from maskwatch_runtime.relay import Relay
 from maskwatch_runtime.retry import Backoff, until_available
 from prometheus_client import CollectorRegistry
 
 from dispatcher.housekeeping import Housekeeping
-from dispatcher.metrics import Metrics
+from dispatcher.metrics import Metrics, Missing
 from dispatcher.settings import DispatcherSettings
 from dispatcher.source import BatchLimits, OutboxSource
 
@@ -30,7 +31,8 @@ async def serve(settings: DispatcherSettings, stop: asyncio.Event) -> None:
     """
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    health = Health(SystemClock())
+    health = Health(SystemClock(), stalled_after_s=settings.stalled_after_s)
+    registry.register(Missing(health))
     health.missing("kafka", "not connected yet")
     health.missing("outbox", "not opened yet")
     await supervise(
@@ -54,7 +56,8 @@ async def _relay(
         return  # asked to stop while the disk was away
     checkpointer = Checkpointer(settings.outbox_path)
     source = OutboxSource(outbox, BatchLimits(settings.batch_rows, settings.batch_bytes), metrics)
-    housekeeping = Housekeeping(source, settings.limits, checkpointer, metrics)
+    disk = Disk(settings.outbox_path) if settings.disk_free_bytes_min else None
+    housekeeping = Housekeeping(source, settings.limits, checkpointer, metrics, disk)
     try:
         async with _publisher(settings) as publisher:
             await supervise(

@@ -1,7 +1,7 @@
 """Keeps the outbox's file small: evicts, checkpoints, and tells how much waits."""
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import structlog
 from maskwatch_runtime.clock import Clock
@@ -9,6 +9,7 @@ from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.outbox import eviction
 from maskwatch_runtime.outbox.checkpoint import Checkpointer
 from maskwatch_runtime.outbox.outbox import Outbox, Unsent
+from maskwatch_runtime.outbox.room import Disk
 from maskwatch_runtime.retry import sleep_unless_stopped
 
 from dispatcher.metrics import Metrics
@@ -20,37 +21,72 @@ _CHECKPOINT_S = 0.5
 
 
 class Housekeeping:
+    """Keeps one outbox within its limits.
+
+    Args:
+        source: The outbox, in its thread.
+        limits: When there is too much.
+        checkpointer: Keeps the log short.
+        metrics: Counts what is given up.
+        disk: Where room may run out; None: nobody looks.
+    """
+
     def __init__(
         self,
         source: OutboxSource,
         limits: eviction.Limits,
         checkpointer: Checkpointer,
         metrics: Metrics,
+        disk: Disk | None = None,
     ) -> None:
         self._source = source
         self._limits = limits
         self._checkpointer = checkpointer
         self._metrics = metrics
+        self._disk = disk
+        self._is_exhausted = False
 
     async def run(self, stop: asyncio.Event, *, clock: Clock, every_s: float) -> None:
-        """Checkpoint often and evict every `every_s` seconds until `stop` is set."""
+        """Checkpoint often, evict every `every_s` seconds and when the disk gets full, until `stop`
+        is set.
+        """  # noqa: D205 - one sentence
         next_s = clock.monotonic_s()
         while not stop.is_set():
             try:
                 await self._source.in_thread(
                     lambda outbox: self._checkpointer.checkpoint(outbox.connection)
                 )
-                if clock.monotonic_s() >= next_s:
+                is_short = await self._is_short()
+                # What is sent later is looked for at the usual time: looking reads every row.
+                if (is_short and not self._is_exhausted) or clock.monotonic_s() >= next_s:
                     next_s = clock.monotonic_s() + every_s
-                    await self.evict(clock)
+                    self._is_exhausted = await self.evict(clock) == eviction.Evicted()
+                if self._disk and not is_short:
+                    self._disk.keep_ballast()
             except Unavailable as error:
+                if self._disk:
+                    self._disk.drop_ballast()
                 _log.warning("housekeeping put off", action="evict", reason=error.reason)
             await sleep_unless_stopped(_CHECKPOINT_S, stop=stop)
 
+    async def _is_short(self) -> bool:
+        if self._disk is None:
+            return False
+        free_bytes = self._disk.free_bytes()
+        inside_bytes = await self._source.in_thread(_free_bytes)
+        return free_bytes + inside_bytes < self._limits.room_bytes_min
+
     async def evict(self, clock: Clock) -> eviction.Evicted:
         """Make room and measure once."""
+        limits, disk_free_bytes = self._limits, 0
+        if self._disk is None:
+            limits = replace(limits, room_bytes_min=0)
+        else:
+            disk_free_bytes = self._disk.free_bytes()
         evicted = await self._source.in_thread(
-            lambda outbox: eviction.evict(outbox.connection, self._limits, now=clock.now())
+            lambda outbox: eviction.evict(
+                outbox.connection, limits, now=clock.now(), disk_free_bytes=disk_free_bytes
+            )
         )
         self._metrics.evicted_rows.inc(evicted.rows)
         self._metrics.evicted_pictures.inc(evicted.pictures)
@@ -67,3 +103,7 @@ class Housekeeping:
 
 def _sizes(outbox: Outbox) -> tuple[Unsent, int]:
     return outbox.unsent(), eviction.content_bytes(outbox.connection)
+
+
+def _free_bytes(outbox: Outbox) -> int:
+    return eviction.free_bytes(outbox.connection)

@@ -1,4 +1,24 @@
+from collections.abc import Iterator
+
+from maskwatch_runtime.health import Health
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+_MISSING = "1 while a dependency is away or refuses us, by its name"
+
+
+class Missing(Collector):
+    """What /health/ready says is away, for alerting."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily("dispatcher_dependency_missing", _MISSING, labels=["dependency"])
+        for dependency in self._health.not_ready():
+            family.add_metric([dependency], 1)
+        yield family
 
 
 class Metrics:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import structlog
 from maskwatch_proto.invalid import InvalidMessage
 from maskwatch_runtime.errors import Unavailable
-from maskwatch_runtime.outbox import position
+from maskwatch_runtime.outbox import position, schema
 from maskwatch_runtime.outbox.outbox import Outbox, Pending
 from maskwatch_runtime.relay import Entry
 
@@ -40,10 +40,15 @@ class OutboxSource:
         self._metrics = metrics
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         self._seen_version = -1
+        # The file was moved or is broken. Places of its rows mean nothing in the next one, so that
+        # nothing may be marked until the relay begins anew.
+        self._is_gone = False
         # Kinds of the device events that were read and not yet settled, by position.
         self._kinds: dict[int, str] = {}
 
     async def pending(self, *, after: int) -> Sequence[Entry]:
+        if after == 0 and self._is_gone:  # nothing is on its way: places may change
+            await self._reopen()
         while True:
             rows, entries = await self._in_thread(partial(self._read, after))
             for row in rows:
@@ -111,8 +116,32 @@ class OutboxSource:
             entries.append(Entry(row.position, envelope.message(row.wire)))
         return rows, entries
 
+    async def _reopen(self) -> None:
+        def reopened() -> Outbox:
+            return self._outbox.reopened()
+
+        self._outbox = await asyncio.get_running_loop().run_in_executor(self._thread, reopened)
+        self._is_gone = False
+
     async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._is_gone:
+            raise Unavailable("outbox", "the file is opened anew")
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.OperationalError as error:  # busy, full, gone read-only
+            return await asyncio.get_running_loop().run_in_executor(
+                self._thread, partial(self._guarded, work)
+            )
+        except (sqlite3.OperationalError, OSError) as error:  # busy, full, gone read-only
+            raise Unavailable("outbox", str(error)) from error
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        if self._outbox.is_moved:
+            self._is_gone = True
+            raise Unavailable("outbox", "the file was moved or replaced while in use")
+        try:
+            return work()
+        except sqlite3.DatabaseError as error:
+            if not schema.is_damage(error):
+                raise
+            self._is_gone = True
+            self._outbox.put_aside(str(error))
             raise Unavailable("outbox", str(error)) from error

@@ -7,14 +7,16 @@ give way, each is counted. SQLite's own waits (10 s when another program writes)
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 from maskwatch_proto.alert import Alert
 from maskwatch_proto.device_event import DeviceEvent
 from maskwatch_runtime.errors import Misconfigured, Unavailable
 from maskwatch_runtime.health import Health
+from maskwatch_runtime.outbox import quarantine, room, schema
 from maskwatch_runtime.outbox.checkpoint import Checkpointer
 from maskwatch_runtime.outbox.outbox import Outbox
 from maskwatch_runtime.retry import Backoff
@@ -30,11 +32,28 @@ Event = Alert | DeviceEvent
 
 
 class Store:
-    """The outbox's file, opened when first needed and anew after a failure."""
+    """The outbox's file, opened when first needed and anew after a failure.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: The file.
+        told: Called with each event after its commit; may neither raise nor wait.
+        checkpointer: Keeps the log short.
+
+    Attributes:
+        look_s: After so long without an event it is to be looked at.
+    """
+
+    look_s = 3.0
+
+    def __init__(
+        self,
+        path: Path,
+        *told: Callable[[Event], None],
+        checkpointer: Checkpointer | None = None,
+    ) -> None:
         self._path = path
-        self._checkpointer = Checkpointer(path)
+        self._told = told
+        self._checkpointer = checkpointer or Checkpointer(path)
         self._outbox: Outbox | None = None
 
     def open(self) -> None:
@@ -59,9 +78,44 @@ class Store:
             raise RuntimeError("the outbox is not open")
         try:
             self._outbox.append_all(events)
-        except sqlite3.Error as error:
+        except Unavailable:
             self.close()
-            raise Unavailable(_DEPENDENCY, str(error)) from error
+            raise
+        except sqlite3.Error as error:
+            self._failed(error)
+        for event in events:
+            for tell in self._told:
+                tell(event)
+
+    def look(self) -> None:
+        """See whether events could be stored now, without writing: a card may die in silence.
+
+        Raises:
+            Misconfigured: As `open`.
+            Unavailable: The disk cannot be written, or the file is gone.
+        """
+        self.open()
+        try:
+            room.check_writable(self._path)
+        except Unavailable:
+            self.close()
+            raise
+        if self._outbox is not None and self._outbox.is_moved:
+            self.close()
+            raise Unavailable(_DEPENDENCY, f"{self._path} was moved or replaced while in use")
+
+    def damaged(self) -> list[Path]:
+        """Return the damaged files that lie beside the outbox."""
+        return quarantine.held(self._path)
+
+    def _failed(self, error: sqlite3.Error) -> NoReturn:
+        outbox = self._outbox
+        if outbox is not None and schema.is_damage(error):
+            self._outbox = None
+            self._checkpointer.close()
+            outbox.put_aside(str(error))
+        self.close()
+        raise Unavailable(_DEPENDENCY, str(error)) from error
 
     def tidy(self) -> None:
         """Checkpoint when it is due and nobody else does; never fails the caller."""
@@ -121,9 +175,9 @@ class Spool:
 
     def run(self) -> int:
         """Store what is put in until `close`, then what is left; return how many could not be."""
-        while events := self._next():
+        while (events := self._next()) or not self._is_closing:
             try:
-                self._store.append_all(events)
+                self._store.append_all(events) if events else self._store.look()
             except (Unavailable, Misconfigured) as error:
                 self._failed(error)
                 if self._pause(self._backoff.next_s()):
@@ -145,10 +199,15 @@ class Spool:
         with self._changed:
             return self._changed.wait_for(lambda: not self._count(), timeout_s)
 
-    def _next(self) -> tuple[Event, ...]:
-        """Return what is to be stored next; nothing at the end."""
+    def wait_until_below(self, count: int) -> None:
+        """Wait until memory holds fewer events than this, or the spool is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._count() or self._is_closing)
+            self._changed.wait_for(lambda: self._count() < count or self._is_closing)
+
+    def _next(self) -> tuple[Event, ...]:
+        """Return what is to be stored next; nothing at the end, or when it is time to look."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._count() or self._is_closing, self._store.look_s)
             # Out of the queue while it is written: it may not be counted both stored and lost.
             if not self._in_hand:
                 count = min(len(self._waiting), _BATCH_MAX)
@@ -159,6 +218,7 @@ class Spool:
     def _stored(self, events: Sequence[Event]) -> None:
         self._backoff.reset()
         self._health.present(_DEPENDENCY)
+        self._tell_damaged()
         for event in events:
             if isinstance(event, Alert):
                 self._metrics.alerts_stored.inc()
@@ -170,6 +230,12 @@ class Spool:
             self._tell()
         for event in events:
             _log.info("stored", action="store", event_id=str(event.event_id), **_named(event))
+
+    def _tell_damaged(self) -> None:
+        if names := [one.name for one in self._store.damaged()]:
+            self._health.degraded(_DEPENDENCY, f"damaged and put aside: {', '.join(names)}")
+        else:
+            self._health.restored(_DEPENDENCY)
 
     def _failed(self, error: Unavailable | Misconfigured) -> None:
         self._is_failing = True
