@@ -49,7 +49,12 @@ class Jar:
 
 def kafka_jars() -> tuple[Jar, ...]:
     """The archives that the Kafka broker needs, as locked."""
-    lines = LOCK_FILE.read_text(encoding="ascii").splitlines()
+    return locked(LOCK_FILE)
+
+
+def locked(lock_file: Path) -> tuple[Jar, ...]:
+    """The archives of a lock file."""
+    lines = lock_file.read_text(encoding="ascii").splitlines()
     pairs = (line.split() for line in lines if not line.startswith("#"))
     return tuple(Jar(coordinate, sha256) for sha256, coordinate in pairs)
 
@@ -77,16 +82,33 @@ def ensure(jars: Iterable[Jar], folder: Path) -> list[Path]:
 
 def lock_kafka() -> str:
     """Resolve the broker with all that it needs; give the text of the lock file."""
+    lines = lock_lines(KAFKA_BROKER, alone=(KAFKA_LOG_BINDING,))
+    return "# Written by `python -m devstack lock-jars`.\n" + lines
+
+
+def lock_lines(endpoint: str, *, alone: Iterable[str] = (), unwanted: Iterable[str] = ()) -> str:
+    """Resolve one archive with all that it needs, download and hash; give a lock file's lines.
+
+    Args:
+        endpoint: Its coordinate.
+        alone: Coordinates to lock beside it, without what they need.
+        unwanted: Of what it needs, ``GROUP:ARTIFACT`` that is left out.
+    """
+    left_out = set(unwanted)
     with tempfile.TemporaryDirectory() as scratch:
         context = MavenContext(repo_cache=Path(scratch), timeout=_TIMEOUT_S)
         # Resolved alone: jgo would let the version management of a second endpoint's parents
         # replace archives of the first (kafka-clients 4.1.1 by 3.7).
-        wanted = context.create_dependency(replace(Coordinate.parse(KAFKA_BROKER), scope="compile"))
+        wanted = context.create_dependency(replace(Coordinate.parse(endpoint), scope="compile"))
         given, needed = context.resolver.resolve([wanted])
         found = [*given, *(each for each in needed if each.scope in {"compile", "runtime"})]
-        artifacts = [each.artifact for each in found] + [_artifact(context, KAFKA_LOG_BINDING)]
+        artifacts = [
+            each.artifact
+            for each in found
+            if f"{each.artifact.groupId}:{each.artifact.artifactId}" not in left_out
+        ] + [_artifact(context, coordinate) for coordinate in alone]
         lines = sorted(map(_lock_line, artifacts), key=lambda line: line.split()[1])
-    return "# Written by `python -m devstack lock-jars`.\n" + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _artifact(context: MavenContext, coordinate: str) -> Artifact:

@@ -56,13 +56,21 @@ class Kafka:
             broker leaves flushing to the kernel as Kafka does; ``{"log.flush.interval.messages":
             "1"}`` makes it fsync each write.
         heap_mib: Most heap that the broker takes, MiB.
+        doors: Further listeners, port → advertised port: who connects by a proxy at the advertised
+            port is sent back to it.
     """
 
     def __init__(
-        self, folder: Path, *, settings: Mapping[str, str] | None = None, heap_mib: int = _HEAP_MIB
+        self,
+        folder: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        heap_mib: int = _HEAP_MIB,
+        doors: Mapping[int, int] | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.port, self._controller_port = ports.free(2)
+        self._doors = dict(doors or {})
         self._settings = dict(settings or {})
         self._heap_mib = heap_mib
         self._process: Process | None = None
@@ -145,15 +153,23 @@ class Kafka:
     def _broker_settings(self) -> dict[str, str]:
         client = f"CLIENT://{self.bootstrap}"
         controller = f"{ports.LOOPBACK}:{self._controller_port}"
+        doors = [f"DOOR{port}://{ports.LOOPBACK}" for port in self._doors]
+        listeners = [f"{door}:{port}" for door, port in zip(doors, self._doors, strict=True)]
+        advertised = [
+            f"{door}:{port}" for door, port in zip(doors, self._doors.values(), strict=True)
+        ]
         return {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@{controller}",
-            "listeners": f"{client},CONTROLLER://{controller}",
-            "advertised.listeners": client,
+            "listeners": ",".join((client, *listeners, f"CONTROLLER://{controller}")),
+            "advertised.listeners": ",".join((client, *advertised)),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "CLIENT",
-            "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": ",".join(
+                f"{name}:PLAINTEXT"
+                for name in ("CLIENT", "CONTROLLER", *(f"DOOR{port}" for port in self._doors))
+            ),
             "log.dirs": str(self.folder / "data"),
             **_SINGLE_NODE_SETTINGS,
         }

@@ -36,12 +36,20 @@ class Postgres:
         folder: Data, log and pid file; made when absent. A server that starts on a former one's
             folder finds its databases.
         settings: Server settings by PostgreSQL's names, added to or in place of ours.
+        programs: Folder of `initdb` and `postgres`; by default the wheel's, which know no TLS.
     """
 
-    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        programs: Path | None = None,
+    ) -> None:
         self.folder = folder.resolve()
         (self.port,) = ports.free(1)
         self._settings = _SETTINGS | dict(settings or {})
+        self._programs = programs
         self._process: Process | None = None
         self._user: User = "same"
 
@@ -81,7 +89,7 @@ class Postgres:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._user = _unprivileged_user()
         if self._user == "nobody":
-            _check_reach(self.folder, _binary("postgres"))
+            _check_reach(self.folder, self._program("postgres"))
         if not (self.data / "PG_VERSION").exists():
             self._make_data()
         self._process = Process(self._server_command())
@@ -145,6 +153,9 @@ class Postgres:
         finally:
             await connection.close()
 
+    def _program(self, name: str) -> Path:
+        return _binary(name) if self._programs is None else self._programs / name
+
     def _superuser_password(self) -> str:
         return (self.folder / "password").read_text(encoding="ascii")
 
@@ -176,7 +187,7 @@ class Postgres:
             "--locale=C.UTF-8",
             "--no-sync",  # a machine that loses power now has lost nothing that matters
         )
-        argv = (str(_binary("initdb")), *options)
+        argv = (str(self._program("initdb")), *options)
         return Command(name="initdb", argv=argv, folder=self.folder, user=self._user)
 
     def _server_command(self) -> Command:
@@ -184,7 +195,7 @@ class Postgres:
         options = [f"--{name}={value}" for name, value in settings.items()]
         return Command(
             name="postgres",
-            argv=(str(_binary("postgres")), "-D", str(self.data), *options),
+            argv=(str(self._program("postgres")), "-D", str(self.data), *options),
             folder=self.folder,
             user=self._user,
             stop_signal=_FAST_SHUTDOWN,

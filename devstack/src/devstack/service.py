@@ -22,17 +22,29 @@ class Service:
         folder: Takes its log and its pid file.
         settings: Its MASKWATCH_ variables; the admin port is picked here.
         label: Tells replicas of one service apart; its name by default.
+        launcher: A module that starts the service's own, and its arguments.
     """
 
     def __init__(
-        self, name: str, folder: Path, settings: Mapping[str, str], *, label: str | None = None
+        self,
+        name: str,
+        folder: Path,
+        settings: Mapping[str, str],
+        *,
+        label: str | None = None,
+        launcher: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         (self.admin_port,) = ports.free(1)
         self._settings = {**settings, "MASKWATCH_ADMIN_PORT": str(self.admin_port)}
         self._folder = folder
         self._label = label or name
+        self._launcher = launcher
         self._process: Process | None = None
+
+    @property
+    def label(self) -> str:
+        return self._label
 
     @property
     def admin_url(self) -> str:
@@ -120,7 +132,7 @@ class Service:
         }
         return Command(
             name=self._label if command == "run" else f"{self._label}-{command}",
-            argv=(sys.executable, "-m", self.name, command),
+            argv=(sys.executable, "-m", *self._launcher, self.name, command),
             folder=self._folder,
             env=inherited | self._settings,
         )

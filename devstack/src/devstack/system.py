@@ -28,7 +28,7 @@ class Options:
     Attributes:
         recipients: The administrators.
         cooldown_minutes: Per camera; 0 mails every alert.
-        settings: Further variables by service.
+        settings: Further variables by service, `migrate` and `topics` (the one-shot steps).
     """
 
     recipients: tuple[str, ...] = ("operations@plant.example",)
@@ -72,9 +72,10 @@ class System:
         self.outbox.parent.mkdir(parents=True, exist_ok=True)
         asyncio.run(self._make_database())
         owner = self._database_settings("postgres", password=self._superuser_password())
+        owner |= self.options.settings.get("migrate", {})
         self.service("ingress", owner).step("migrate")
         self.service("notifier", owner).step("migrate")
-        self.ingress.step("topics")
+        self.service("ingress", self.options.settings.get("topics")).step("topics")
         asyncio.run(self._make_logins())
 
     def start(self) -> None:

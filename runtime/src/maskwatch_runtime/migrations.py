@@ -4,6 +4,7 @@ Each package keeps its migrations in `<package>/migrations` and its own version 
 Needs the extra `postgres`.
 """
 
+import ssl
 from pathlib import Path
 
 import sqlalchemy
@@ -28,7 +29,7 @@ def upgrade(settings: PostgresSettings, *, folder: Path, version_table: str) -> 
         host=settings.postgres_host,
         port=settings.postgres_port,
         database=settings.postgres_database,
-        query={"sslmode": settings.postgres_tls, "connect_timeout": "10"},
+        query={"connect_timeout": "10", **_tls(settings)},
     )
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     try:
@@ -41,6 +42,15 @@ def upgrade(settings: PostgresSettings, *, folder: Path, version_table: str) -> 
             _upgrade(connection, folder, version_table)
     except sqlalchemy.exc.OperationalError as error:
         raise Unavailable("postgres", str(error.orig)) from error
+
+
+def _tls(settings: PostgresSettings) -> dict[str, str]:
+    """Return the same as `postgres.connect` has, in libpq's terms."""
+    if settings.postgres_tls != "verify-full":
+        return {"sslmode": settings.postgres_tls}
+    # libpq's own "system" asks the OpenSSL that the wheel was built with, which knows other places.
+    authorities = settings.postgres_ca_file or ssl.get_default_verify_paths().cafile or "system"
+    return {"sslmode": "verify-full", "sslrootcert": str(authorities)}
 
 
 def _upgrade(connection: sqlalchemy.Connection, folder: Path, version_table: str) -> None:

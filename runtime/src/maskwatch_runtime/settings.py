@@ -5,9 +5,9 @@ A secret may stand in a file instead: MASKWATCH_X_FILE names the file that holds
 
 import os
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -71,6 +71,22 @@ class KafkaSettings(ServiceSettings):
     kafka_password: SecretStr = SecretStr("")
     kafka_ca_file: Path | None = None
     kafka_timeout_s: float = Field(default=10.0, gt=0, le=300)
+    stalled_after_s: float = Field(
+        default=60.0, gt=0, le=3600, description="no progress for so long is not live"
+    )
+
+    @model_validator(mode="after")
+    def _check_kafka_login(self) -> Self:
+        protocol = f"MASKWATCH_KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol}"
+        has_login = bool(self.kafka_username and self.kafka_password.get_secret_value())
+        if self.kafka_security_protocol.startswith("SASL"):
+            if not has_login:
+                raise ValueError(f"{protocol} needs MASKWATCH_KAFKA_USERNAME and _PASSWORD")
+        elif self.kafka_username or self.kafka_password.get_secret_value():
+            raise ValueError(f"MASKWATCH_KAFKA_USERNAME or _PASSWORD is set, {protocol} uses none")
+        if self.kafka_ca_file and not self.kafka_security_protocol.endswith("SSL"):
+            raise ValueError(f"MASKWATCH_KAFKA_CA_FILE is set, {protocol} checks no certificate")
+        return self
 
 
 class PostgresSettings(ServiceSettings):
@@ -82,7 +98,17 @@ class PostgresSettings(ServiceSettings):
     postgres_user: str = Field(min_length=1)
     postgres_password: SecretStr
     postgres_tls: Literal["disable", "prefer", "require", "verify-full"] = "prefer"
+    postgres_ca_file: Path | None = None
     postgres_timeout_s: float = Field(default=10.0, gt=0, le=300)
+
+    @model_validator(mode="after")
+    def _check_postgres_tls(self) -> Self:
+        if self.postgres_ca_file and self.postgres_tls != "verify-full":
+            raise ValueError(
+                "MASKWATCH_POSTGRES_CA_FILE is set, "
+                f"MASKWATCH_POSTGRES_TLS={self.postgres_tls} checks no certificate"
+            )
+        return self
 
 
 def load(settings_type: type[S]) -> S:

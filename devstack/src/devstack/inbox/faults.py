@@ -28,16 +28,21 @@ class Faults(BaseModel):
 
     Attributes:
         greeting_reply: Sent in place of the greeting, then the connection is closed.
+        recipient_reply: Answer to a recipient, who is then not taken, such as ``450 4.2.1 Later``.
         data_reply: Answer to a mail's data, which is then not stored, such as ``451 4.3.0 Later``.
         delay_s: Seconds that pass before each answer to a mail's data.
         drop: Close the connection after the data and before the answer; ``after_store`` has taken
             the mail (its sender cannot know), ``before_store`` has not.
-        mails: For how many mails ``data_reply`` and ``drop`` hold; None is until they are changed.
+        mails: For how many recipients or mails ``recipient_reply``, ``data_reply`` and ``drop``
+            hold; None is until they are changed.
+
+    A reply that begins with 421 closes the connection behind it (RFC 5321, 3.8).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     greeting_reply: str | None = None
+    recipient_reply: str | None = None
     data_reply: str | None = None
     delay_s: float = Field(default=0.0, ge=0.0)
     drop: Drop | None = None
@@ -71,11 +76,12 @@ class FaultPlan:
         self._used.clear()
 
     def recipient_reply(self, address: str) -> str | None:
-        """The refusal of a recipient by its marker; None takes it."""
+        """The refusal of a recipient by its marker, else by the settings; None takes it."""
         marker = _MARKER.search(address)
-        if marker is None or not marker["rcpt"] or not self._use(address, marker):
-            return None
-        return reply(marker["rcpt"])
+        if marker is not None and marker["rcpt"] and self._use(address, marker):
+            return reply(marker["rcpt"])
+        is_set = self.settings.recipient_reply is not None and self._count()
+        return self.settings.recipient_reply if is_set else None
 
     def verdict(self, recipients: list[str]) -> Verdict:
         """What happens to a mail to these recipients: the first marker, else the settings."""
@@ -92,11 +98,17 @@ class FaultPlan:
 
     def _set(self) -> Verdict:
         wanted = self.settings
-        if wanted.mails is not None and (wanted.data_reply or wanted.drop):
-            if wanted.mails == 0:
-                return Verdict(delay_s=wanted.delay_s)
-            self.settings = wanted.model_copy(update={"mails": wanted.mails - 1})
+        if (wanted.data_reply or wanted.drop) and not self._count():
+            return Verdict(delay_s=wanted.delay_s)
         return Verdict(delay_s=wanted.delay_s, drop=wanted.drop, reply=wanted.data_reply)
+
+    def _count(self) -> bool:
+        """Whether the settings hold for one more; counts it."""
+        if self.settings.mails == 0:
+            return False
+        if self.settings.mails is not None:
+            self.settings = self.settings.model_copy(update={"mails": self.settings.mails - 1})
+        return True
 
 
 def reply(code: str) -> str:

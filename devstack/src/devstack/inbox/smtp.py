@@ -74,6 +74,8 @@ class InboxProtocol(SMTP):
             await super().push(refusal)
             await self.drop()
         await super().push(status)
+        if isinstance(status, str) and status.startswith("421"):
+            await self.drop()
 
     @syntax("DATA")
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
