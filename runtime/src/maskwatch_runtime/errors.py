@@ -17,7 +17,3 @@ class Unavailable(Exception):  # noqa: N818 - errors are named for what is wrong
 
 class Misconfigured(Exception):  # noqa: N818
     """The service cannot start as it is set up; the message names the setting or the file."""
-
-
-class TooManyInvalid(Exception):  # noqa: N818
-    """So much is refused that something upstream must be broken; nothing of it was committed."""

@@ -1,12 +1,14 @@
 """PostgreSQL: a pool, and its errors told apart. Needs the extra `postgres`."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
 
+from maskwatch_runtime import tls
 from maskwatch_runtime.errors import Misconfigured, Unavailable
 from maskwatch_runtime.settings import PostgresSettings
 
@@ -63,9 +65,20 @@ async def translated() -> AsyncIterator[None]:
 
 
 def _reason(error: BaseException) -> str:
+    # When the rollback fails as well, why it was tried is further back.
+    error = next((one for one in _history(error) if isinstance(one, asyncpg.PostgresError)), error)
     said = str(error) or type(error).__name__
     state = getattr(error, "sqlstate", None)
-    return f"{said} (are its migrations run?)" if state in _NOT_MIGRATED else said
+    if not state:
+        return said
+    advice = "; are its migrations run?" if state in _NOT_MIGRATED else ""
+    return f"{said} (SQLSTATE {state}{advice})"
+
+
+def _history(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 class Pool:
@@ -81,6 +94,8 @@ class Pool:
     async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
         """Lend a connection; it is closed, not lent again, when what it was used for timed out.
 
+        So is one that cannot write: after a fail-over it leads to the old primary for ever.
+
         Raises:
             Unavailable: The database is away, here or within the block.
             Misconfigured: It refuses the user, the password or the database's name.
@@ -90,7 +105,7 @@ class Pool:
             async with pool.acquire(timeout=self._settings.postgres_timeout_s) as connection:
                 try:
                     yield connection
-                except TimeoutError:
+                except (TimeoutError, asyncpg.ReadOnlySQLTransactionError):
                     connection.terminate()
                     raise
 
@@ -146,20 +161,34 @@ def _options(settings: PostgresSettings) -> dict[str, Any]:
         "database": settings.postgres_database,
         "user": settings.postgres_user,
         "password": settings.postgres_password.get_secret_value(),
-        "ssl": settings.postgres_tls,
+        "ssl": _tls(settings),
         "timeout": settings.postgres_timeout_s,
         "command_timeout": settings.postgres_timeout_s,
     }
+
+
+def _tls(settings: PostgresSettings) -> ssl.SSLContext | str:
+    if settings.postgres_tls == "verify-full":
+        return tls.client_context(settings.postgres_ca_file, setting="MASKWATCH_POSTGRES_CA_FILE")
+    return settings.postgres_tls
 
 
 @contextmanager
 def _refusal_explained() -> Iterator[None]:
     try:
         yield
+    except ssl.SSLError as error:
+        raise Unavailable("postgres", tls.refusal(error, prefix="MASKWATCH_POSTGRES")) from error
+    except ConnectionError as error:
+        if "SSL upgrade" not in str(error):  # asyncpg has no class of its own for it
+            raise
+        said = f"the server speaks no TLS, MASKWATCH_POSTGRES_TLS asks for it: {error}"
+        raise Unavailable("postgres", said) from error
     except (
         asyncpg.InvalidAuthorizationSpecificationError,
         asyncpg.InvalidCatalogNameError,
     ) as error:
         raise Misconfigured(
-            "PostgreSQL refuses MASKWATCH_POSTGRES_USER, _PASSWORD or _DATABASE: " + str(error)
+            "PostgreSQL refuses MASKWATCH_POSTGRES_USER, _PASSWORD, _DATABASE or _TLS: "
+            + str(error)
         ) from error

@@ -12,10 +12,12 @@ import structlog
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.health import Health
 from maskwatch_runtime.kafka.message import Message
-from maskwatch_runtime.kafka.publisher import Outcome, Publisher, Refused, TopicMissing
+from maskwatch_runtime.kafka.outcome import Behind, Outcome, Refused, TopicMissing
+from maskwatch_runtime.kafka.publisher import Publisher
 from maskwatch_runtime.retry import Backoff, sleep_unless_stopped
 
 _log = structlog.get_logger()
+_RETRY_CAP_S = 3.0  # a broker that is back is used within this, however long it was away
 
 
 class Entry(NamedTuple):
@@ -72,7 +74,7 @@ class Relay:
         self._publisher = publisher
         self._health = health
         self._progress = health.track(name)
-        self._backoff = backoff or Backoff(cap_s=10.0)
+        self._backoff = backoff or Backoff(cap_s=_RETRY_CAP_S)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until `stop` is set; the batch in hand is finished first."""
@@ -80,8 +82,8 @@ class Relay:
         while not stop.is_set():
             try:
                 await self._publisher.connect()
-                self._health.present("kafka")
                 await self.drain(stop)
+                self._health.present("kafka")
                 self._backoff.reset()
                 while missed:
                     self._health.present(missed.pop())
@@ -123,9 +125,16 @@ class Relay:
             sent += marked
             published = entries, outcomes
             self._progress.made()
+            if None in outcomes:  # a broker that lets us in may refuse everything all the same
+                self._health.present("kafka")
             if any(_is_broken(outcome) for outcome in outcomes):
                 break
             entries = following
+            if any(isinstance(outcome, Refused | Behind) for outcome in outcomes):
+                # What goes out smaller, and what was held back, is read again before what follows.
+                sent += await self._settle(published, missing)
+                published = (), ()
+                entries = await self._source.pending(after=0)
         sent += await self._settle(published, missing)
         for failure in missing.values():
             raise failure
@@ -152,7 +161,7 @@ class Relay:
                 break
             elif isinstance(outcome, Refused):
                 await self._source.refuse(entry, str(outcome))
-            else:
+            elif not isinstance(outcome, Behind):
                 acknowledged.append(entry.id)
         if acknowledged:
             await self._source.mark_sent(acknowledged)

@@ -51,6 +51,7 @@ class Group:
         suffix = uuid4().hex[:8]
         self.topic, self.letters, self.name = f"in-{suffix}", f"dlq-{suffix}", f"group-{suffix}"
         self.health = Health(SystemClock())
+        self.gaps: list[int] = []
 
     async def publish(self, values: Sequence[int], *, partition: int = 0) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka_bootstrap)
@@ -78,7 +79,14 @@ class Group:
             in_a_row_max=in_a_row_max,
         )
         read = Subscription(self.topic, self.name, **subscription)  # type: ignore[arg-type]
-        consumer = Consumer(self.settings, read, handler, dead_letters=letters, health=self.health)
+        consumer = Consumer(
+            self.settings,
+            read,
+            handler,
+            dead_letters=letters,
+            health=self.health,
+            on_gap=self.gaps.append,
+        )
         try:
             await consumer.run(stop)
         finally:
@@ -95,6 +103,19 @@ class Group:
             stop.set()
             async with asyncio.timeout(20):
                 await running
+
+    async def commit(self, offset: int) -> None:
+        """Have the group go on there in the first partition, wherever that is."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.settings.kafka_bootstrap,
+            group_id=self.name,
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        partition = TopicPartition(self.topic, 0)
+        consumer.assign([partition])
+        await consumer.commit({partition: offset})
+        await consumer.stop()
 
     async def committed(self, partition: int = 0) -> int:
         """Return the offset at which the group goes on; 0 when it never committed."""

@@ -120,12 +120,3 @@ async def test_broker_that_is_away_is_named_and_a_stop_is_heard() -> None:
             while "kafka" not in group.health.not_ready():
                 await asyncio.sleep(0.02)
         assert group.health.not_live() == []
-
-
-async def test_topic_that_is_missing_is_named(kafka: str) -> None:
-    group = Group(kafka)
-
-    async with group.running(Handler()):
-        async with asyncio.timeout(30):
-            while "kafka" not in group.health.not_ready():
-                await asyncio.sleep(0.02)

@@ -1,8 +1,9 @@
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
-from maskwatch_runtime.errors import TooManyInvalid, Unavailable
+from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.kafka.dead_letters import Rejected
 from maskwatch_runtime.kafka.message import Record
 
@@ -147,14 +148,22 @@ async def test_rejected_records_become_dead_letters_and_the_rest_goes_on(group: 
     assert await group.committed() == 6
 
 
-async def test_too_many_invalid_stop_the_consumer_and_nothing_is_lost(group: Group) -> None:
+async def test_too_many_invalid_hold_the_consumer_and_nothing_is_lost(group: Group) -> None:
     await group.publish(range(40))
+    is_tried_again = asyncio.Event()
+    tried: Counter[bytes] = Counter()
 
     async def step(records: Sequence[Record]) -> Sequence[Rejected]:
+        tried.update(one.value for one in records)
+        if max(tried.values()) > 2:
+            is_tried_again.set()
         return [Rejected(one, "field", "is wrong") for one in records]
 
-    with pytest.raises(TooManyInvalid, match="field is wrong"):
-        await group.run(Handler(step), asyncio.Event(), in_a_row_max=10, batch_records=5, batches=3)
+    async with group.running(Handler(step), in_a_row_max=10, batch_records=5, batches=3):
+        async with asyncio.timeout(30):
+            await is_tried_again.wait()
+        assert "field is wrong" in str(group.health.not_ready())
+        assert group.health.not_live() == []
 
     committed = await group.committed()
     assert committed <= 10

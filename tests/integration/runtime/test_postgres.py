@@ -146,6 +146,19 @@ async def test_killed_session_is_unavailable_and_its_transaction_gone(
     await killer.close()
 
 
+async def test_connection_that_cannot_write_is_not_lent_again(pool: Pool) -> None:
+    async with pool.connection() as connection:
+        await connection.execute("SET default_transaction_read_only = on")  # an old primary
+        old = connection.get_server_pid()
+
+    with pytest.raises(Unavailable, match="SQLSTATE 25006"):
+        await _ask(pool, "CREATE TABLE refused (id int)")
+
+    async with pool.connection() as connection:
+        assert connection.get_server_pid() != old
+        await connection.execute("CREATE TABLE taken (id int)")
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -166,6 +179,18 @@ async def test_what_may_pass_is_unavailable(statement: str, pool: Pool) -> None:
 async def test_schema_that_is_not_there_asks_for_the_migrations(pool: Pool) -> None:
     with pytest.raises(Unavailable, match="are its migrations run"):
         await _ask(pool, "SELECT * FROM not_migrated_yet")
+
+
+async def test_reason_is_why_a_rollback_was_tried_that_failed_as_well() -> None:
+    async def write() -> None:
+        async with postgres.translated():
+            try:
+                raise asyncpg.AdminShutdownError("going down")
+            finally:
+                raise asyncpg.InterfaceError("cannot call Transaction.__aexit__()")
+
+    with pytest.raises(Unavailable, match=r"going down \(SQLSTATE 57P01\)"):
+        await write()
 
 
 async def test_farewell_between_two_messages_of_a_statement_is_unavailable() -> None:

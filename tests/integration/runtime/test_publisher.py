@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer
 from devstack.kafka import Topic, create_topics
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.kafka.message import Message
-from maskwatch_runtime.kafka.publisher import KafkaPublisher, Publisher, Refused, TopicMissing
+from maskwatch_runtime.kafka.outcome import Behind, Refused, TopicMissing
+from maskwatch_runtime.kafka.publisher import KafkaPublisher, Publisher
 from maskwatch_runtime.kafka.topics import MESSAGE_BYTES_MAX
 from maskwatch_runtime.settings import KafkaSettings
 from maskwatch_runtime.testing import FakePublisher
@@ -82,16 +83,37 @@ async def test_messages_of_one_key_arrive_whole_and_in_order(
     assert await _published(publisher, topic, kafka, 500) == messages
 
 
-async def test_message_that_is_too_large_is_refused_alone(
+async def test_message_that_is_too_large_is_refused_and_not_overtaken(
     publisher: Publisher, topic: str, kafka: str
 ) -> None:
-    small = [Message(topic, b"device", b"first"), Message(topic, b"device", b"last")]
+    first, last = Message(topic, b"device", b"first"), Message(topic, b"device", b"last")
     large = Message(topic, b"device", bytes(MESSAGE_BYTES_MAX + 1))
+    smaller = large._replace(value=b"without its picture")
 
-    outcomes = await publisher.publish([small[0], large, small[1]])
+    outcomes = await publisher.publish([first, large, last])
+    again = await publisher.publish([smaller, last])
 
-    assert [type(outcome) for outcome in outcomes] == [type(None), Refused, type(None)]
-    assert await _published(publisher, topic, kafka, 2) == small
+    assert [type(outcome) for outcome in outcomes] == [type(None), Refused, Behind]
+    assert again == [None, None]
+    assert await _published(publisher, topic, kafka, 3) == [first, smaller, last]
+
+
+async def test_small_messages_are_not_refused_for_a_topic_that_takes_no_large_batch(
+    kafka: str,
+) -> None:
+    name = f"narrow-{uuid4().hex}"
+    limit = {"max.message.bytes": "2000"}
+    await create_topics(kafka, [Topic(name=name, partitions=1, configs=limit)])
+    publisher = KafkaPublisher(KafkaSettings(kafka_bootstrap=kafka))
+    small = [Message(name, b"device", bytes(500)) for _ in range(20)]
+    large = [Message(name, b"device", bytes(size)) for size in (5_000, 6_000)]
+
+    outcomes = await publisher.publish([*small, *large, small[0]])
+    await publisher.close()
+
+    assert outcomes[:20] == [None] * 20
+    assert [type(outcome) for outcome in outcomes[20:]] == [Refused, Refused, Behind]
+    assert await _published(publisher, name, kafka, 20) == small
 
 
 async def test_topic_that_is_missing_holds_up_nothing_else(

@@ -1,10 +1,10 @@
 import pytest
-from maskwatch_runtime.errors import TooManyInvalid, Unavailable
-from maskwatch_runtime.kafka.dead_letters import DeadLetters, Rejected
+from maskwatch_runtime.errors import Unavailable
+from maskwatch_runtime.kafka.dead_letters import DeadLetters, Rejected, TooManyInvalid
 from maskwatch_runtime.kafka.message import Record
 from maskwatch_runtime.kafka.topics import MESSAGE_BYTES_MAX
 from maskwatch_runtime.testing import FakePublisher
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class _Letters:
@@ -16,7 +16,12 @@ class _Letters:
             topic="topic.dlq",
             counter=Counter("rejected", "-", registry=self.registry),
             in_a_row_max=in_a_row_max,
+            held=Gauge("held", "-", registry=self.registry),
         )
+
+    @property
+    def is_held(self) -> bool:
+        return self.registry.get_sample_value("held") == 1
 
     @property
     def counted(self) -> float:
@@ -89,14 +94,51 @@ async def test_letter_that_is_too_large_waits_for_an_away_broker() -> None:
     assert dead.counted == 0
 
 
-async def test_too_many_in_a_row_stop_and_publish_nothing_of_the_last_batch() -> None:
+async def test_too_many_in_a_row_hold_everything_and_publish_nothing_of_the_last_batch() -> None:
     dead = _Letters(in_a_row_max=5)
     await dead.letters.send(_rejected(3), of=3)
 
-    with pytest.raises(TooManyInvalid, match=r"6 messages in a row .* probability is NaN"):
-        await dead.letters.send(_rejected(3), of=3)
+    for _ in range(2):  # as often as it is tried
+        with pytest.raises(TooManyInvalid, match=r"6 messages in a row .* probability is NaN"):
+            await dead.letters.send(_rejected(3), of=3)
 
     assert len(dead.publisher.messages) == 3
+    assert dead.is_held
+
+
+async def test_too_many_in_a_row_is_a_reason_to_wait_that_names_who_has_to_be_mended() -> None:
+    dead = _Letters(in_a_row_max=5)
+
+    with pytest.raises(Unavailable) as caught:
+        await dead.letters.send(_rejected(6), of=6)
+
+    assert caught.value.dependency == "producer of topic"
+    assert "topic.dlq" in caught.value.reason
+    assert "MASKWATCH_DEAD_LETTERS_MAX" in caught.value.reason
+
+
+async def test_once_held_shorter_batches_are_held_as_well() -> None:
+    dead = _Letters(in_a_row_max=5)
+    await dead.letters.send(_rejected(3), of=3)
+    with pytest.raises(TooManyInvalid):
+        await dead.letters.send(_rejected(3), of=3)
+
+    with pytest.raises(TooManyInvalid):
+        await dead.letters.send(_rejected(1), of=1)
+
+    assert dead.is_held
+
+
+async def test_something_valid_lets_go_of_what_was_held() -> None:
+    dead = _Letters(in_a_row_max=5)
+    with pytest.raises(TooManyInvalid):
+        await dead.letters.send(_rejected(6), of=6)
+
+    await dead.letters.send([], of=1)
+    await dead.letters.send(_rejected(5), of=5)
+
+    assert not dead.is_held
+    assert len(dead.publisher.messages) == 5
 
 
 async def test_one_good_message_starts_the_count_anew() -> None:
@@ -120,3 +162,13 @@ async def test_repeat_after_an_away_broker_does_not_count_twice() -> None:
     await dead.letters.send(_rejected(3), of=3)
 
     assert dead.counted == 3
+
+
+async def test_letters_behind_one_that_is_too_large_are_kept_too() -> None:
+    dead = _Letters()
+    large = _rejected(1, value=bytes(MESSAGE_BYTES_MAX + 1))
+
+    await dead.letters.send([*large, *_rejected(3)], of=5)
+
+    assert dead.counted == 4
+    assert [len(message.value) for message in dead.publisher.messages][1:] == [5, 5, 5]

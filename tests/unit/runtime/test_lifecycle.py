@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import os
 import signal
 
@@ -71,3 +72,15 @@ async def test_task_that_ends_silently_is_a_failure() -> None:
 
 async def _until(stop: asyncio.Event) -> None:
     await stop.wait()
+
+
+def test_cycles_are_collected_more_rarely_but_still_are() -> None:
+    thresholds = gc.get_threshold()
+    try:
+        lifecycle.collect_garbage_rarely()
+        assert gc.get_threshold()[0] > thresholds[0]
+        assert gc.get_freeze_count() > 0
+        assert gc.isenabled()  # cycles are still found
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)

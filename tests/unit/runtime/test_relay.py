@@ -7,7 +7,7 @@ from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.health import Health
 from maskwatch_runtime.kafka.message import Message
 from maskwatch_runtime.kafka.topics import MESSAGE_BYTES_MAX
-from maskwatch_runtime.relay import Relay
+from maskwatch_runtime.relay import Entry, Relay
 from maskwatch_runtime.retry import Backoff
 from maskwatch_runtime.testing import FakeClock, FakePublisher, FakeSource
 
@@ -104,6 +104,27 @@ async def test_refused_message_does_not_block_those_behind_it() -> None:
 
     assert source.sent == [1, 3]
     assert list(source.refused) == [2]
+
+
+async def test_message_that_goes_out_smaller_is_not_overtaken() -> None:
+    class Shrinking(FakeSource):
+        async def refuse(self, entry: Entry, reason: str) -> None:
+            self.refused[entry.id] = reason
+            self.unsent[entry.id] = entry.message._replace(value=b"smaller")
+
+    large = Message("topic", b"device", bytes(MESSAGE_BYTES_MAX + 1))
+    other = Message("topic", b"other device", b"1")
+    # In batches of two: what follows is read while the refused one is on its way.
+    source = Shrinking([large, *_messages(4), other, large, *_messages(1)], limit=2)
+    publisher = FakePublisher()
+
+    assert await _relay(source, publisher).drain(asyncio.Event()) == 8
+    assert sorted(source.refused) == [1, 7]
+    assert [one.value for one in publisher.messages if one.key == b"device"] == [
+        *(b"smaller", b"1", b"2", b"3", b"4"),
+        *(b"smaller", b"1"),
+    ]
+    assert source.unsent == {}
 
 
 async def test_run_waits_for_the_broker_says_so_and_then_delivers() -> None:

@@ -1,64 +1,38 @@
 """A group consumer that commits by hand, behind the work, and keeps its place meanwhile."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.health import Health
-from maskwatch_runtime.kafka.connection import client_options, unavailable
-from maskwatch_runtime.kafka.dead_letters import DeadLetters, Rejected
+from maskwatch_runtime.kafka import joining, resets
+from maskwatch_runtime.kafka.connection import unavailable
+from maskwatch_runtime.kafka.dead_letters import DeadLetters
 from maskwatch_runtime.kafka.in_flight import InFlight
+from maskwatch_runtime.kafka.joining import Subscription
+from maskwatch_runtime.kafka.lookout import Lookout
 from maskwatch_runtime.kafka.message import Record, from_client
-from maskwatch_runtime.retry import Backoff, sleep_unless_stopped, until_available
+from maskwatch_runtime.kafka.work import RETRY_CAP_S, Handler, Work
+from maskwatch_runtime.retry import Backoff, sleep_unless_stopped
 from maskwatch_runtime.settings import KafkaSettings
 
+__all__ = ["Consumer", "Handler", "Subscription"]
+
 _log = structlog.get_logger()
-
 _IDLE_S = 0.5
-
-
-class Handler(Protocol):
-    """What a service does with records."""
-
-    async def handle(self, records: Sequence[Record]) -> Sequence[Rejected]:
-        """Do the work of the records, all or nothing, and return those that are invalid.
-
-        Called again with the same records after Unavailable, and after a crash: must be repeatable.
-
-        Raises:
-            Unavailable: A dependency is away; nothing was done.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """What is read, and how much of it at once.
-
-    Attributes:
-        topic: One topic.
-        group: Consumer group.
-        batch_records: Most records per call of the handler.
-        batches: Calls of the handler under way at the same time.
-        partition_fetch_bytes: Most bytes fetched ahead per partition; a larger message comes alone.
-            Memory holds this for every partition, and again for every batch under way.
-        silence_s: Seconds without a poll after which a member shows that it lives. The group gives
-            it up after max_poll_interval_ms, 300 s.
-    """
-
-    topic: str
-    group: str
-    batch_records: int = 500
-    batches: int = 3
-    partition_fetch_bytes: int = 1024 * 1024
-    silence_s: float = 10.0
+_LOOKS = 6  # so often is the topic looked at in the time after which a consumer counts as stalled
 
 
 class Consumer:
@@ -66,9 +40,17 @@ class Consumer:
 
     When all batches stay under way for long, the partitions are paused and polled all the same, so
     that the group keeps this member however long a database is away.
+
+    Args:
+        settings: How to reach the broker.
+        subscription: What is read.
+        handler: Does the work.
+        dead_letters: Where what is invalid goes.
+        health: Told what is away, and of progress.
+        on_gap: Told how many records retention has deleted before they were read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it is wired from
         self,
         settings: KafkaSettings,
         subscription: Subscription,
@@ -76,27 +58,26 @@ class Consumer:
         *,
         dead_letters: DeadLetters,
         health: Health,
+        on_gap: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._subscription = subscription
-        self._handler = handler
-        self._dead_letters = dead_letters
+        self._on_gap = on_gap
+        self._work = Work(handler, dead_letters, on_wait=self._wait_for, on_back=health.present)
         self._health = health
-        self._progress = health.track(f"consumer of {subscription.topic}")
+        name = f"consumer of {subscription.topic}"
+        self._progress = health.track(name)
+        self._fetching = health.track(f"{name}, fetching")
         self._in_flight = InFlight()
         self._polled_s = 0.0
         self._stop = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Consume until `stop` is set, then finish what is in hand, commit and leave the group.
-
-        Raises:
-            TooManyInvalid: Nearly everything is refused; nothing of that was committed.
-        """
+        """Consume until `stop` is set, then finish what is in hand, commit and leave the group."""
         self._stop = stop
-        backoff = Backoff(cap_s=10.0)
+        backoff = Backoff(cap_s=RETRY_CAP_S)
         while not stop.is_set():
-            consumer = self._build()
+            consumer = joining.member(self._settings, self._subscription)
             try:
                 await self._start(consumer)
                 backoff.reset()
@@ -113,61 +94,54 @@ class Consumer:
             finally:
                 await self._close(consumer)
 
-    def _build(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            group_id=self._subscription.group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=self._subscription.partition_fetch_bytes,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=3_000,
-            **client_options(self._settings),
-        )
-
     async def _start(self, consumer: AIOKafkaConsumer) -> None:
-        consumer.subscribe([self._subscription.topic], listener=_Rebalance(self, consumer))
-        try:
-            async with asyncio.timeout(2 * self._settings.kafka_timeout_s):
-                await self._started_or_stopped(consumer)
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise unavailable(error) from error
+        topic = self._subscription.topic
+        consumer.subscribe([topic], listener=_Rebalance(self, consumer))
+        await joining.join(consumer, self._settings, self._subscription, stop=self._stop)
         if self._stop.is_set():
             return
-        self._health.present("kafka")
-        _log.info("consuming", action="subscribe", topic=self._subscription.topic)
-
-    async def _started_or_stopped(self, consumer: AIOKafkaConsumer) -> None:
-        """Join the group, which may have to wait for a member that died; not longer than `stop`."""
-        starting = asyncio.create_task(consumer.start())
-        stopping = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
-                starting.result()
-        finally:
-            for task in (starting, stopping):
-                task.cancel()
-            await asyncio.gather(starting, stopping, return_exceptions=True)
+        for back in ("kafka", f"topic {topic}"):
+            self._health.present(back)
+        _log.info("consuming", action="subscribe", topic=topic)
 
     async def _consume(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         polling: asyncio.Task[list[Record]] | None = None
+        lookout = self._lookout(consumer)
+        every_s = self._fetching.stalled_after_s / _LOOKS
+        looking = asyncio.create_task(lookout.watch(every_s=every_s))
         try:
             while not stop.is_set():
                 if polling is None and not self._is_full:
                     consumer.resume(*consumer.paused())
                     polling = asyncio.create_task(self._poll(consumer))
-                awaited: set[asyncio.Task[Any]] = {*self._in_flight.oldest}
+                awaited: set[asyncio.Task[Any]] = {looking, *self._in_flight.oldest}
                 awaited |= {polling} if polling else set()
                 await asyncio.wait(awaited, timeout=_IDLE_S, return_when=asyncio.FIRST_COMPLETED)
                 if polling and polling.done():
-                    self._begin(polling.result())
+                    if self._begin(polling.result()):
+                        lookout.moved()
                     polling = None
+                if self._is_full:
+                    lookout.moved()
+                if looking.done():
+                    looking.result()
                 await self._settle(consumer)
                 await self._keep_place(consumer)
         finally:
-            if polling is not None:
-                polling.cancel()
-                await asyncio.gather(polling, return_exceptions=True)
+            side = [looking] if polling is None else [looking, polling]
+            for task in side:
+                task.cancel()
+            await asyncio.gather(*side, return_exceptions=True)
+            self._fetching.made()
+
+    def _lookout(self, consumer: AIOKafkaConsumer) -> Lookout:
+        return Lookout(
+            consumer,
+            self._subscription.topic,
+            health=self._health,
+            progress=self._fetching,
+            timeout_s=self._settings.kafka_timeout_s,
+        )
 
     @property
     def _is_full(self) -> bool:
@@ -179,9 +153,29 @@ class Consumer:
             fetched = await consumer.getmany(
                 timeout_ms=int(_IDLE_S * 1000), max_records=self._subscription.batch_records
             )
+        except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
+            await self._reset(consumer, error)
+            return []
         except KafkaError as error:
             raise unavailable(error) from error
         return [from_client(raw) for partition in fetched.values() for raw in partition]
+
+    async def _reset(
+        self, consumer: AIOKafkaConsumer, error: NoOffsetForPartitionError | OffsetOutOfRangeError
+    ) -> None:
+        """Go on at the earliest record, and commit that behind what is under way."""
+        try:
+            async with asyncio.timeout(self._settings.kafka_timeout_s):
+                done = await resets.reset(consumer, error)
+        except (KafkaError, TimeoutError) as failure:
+            raise unavailable(failure) from failure
+        for one in done:
+            self._in_flight.begin(_nothing(), {one.partition: one.offset})
+            if one.missed:
+                self._on_gap(one.missed)
+                part = f"partition {one.partition.partition} of {one.partition.topic}"
+                reason = f"retention deleted {one.missed} records before they were read"
+                self._health.degraded(part, reason)
 
     async def _keep_place(self, consumer: AIOKafkaConsumer) -> None:
         """Show the group that this member lives although it takes no more records for now.
@@ -198,30 +192,16 @@ class Consumer:
         except KafkaError as error:
             raise unavailable(error) from error
 
-    def _begin(self, records: list[Record]) -> None:
+    def _begin(self, records: list[Record]) -> bool:
+        """Start the work of what was fetched, and return whether there is any."""
         if not records:
-            return
+            return False
         self._progress.waits()
         offsets = {
             TopicPartition(record.topic, record.partition): record.offset + 1 for record in records
         }
-        self._in_flight.begin(self._work(records), offsets)
-
-    async def _work(self, records: Sequence[Record]) -> None:
-        """Handle a batch for as long as it takes; it is done when this returns."""
-        missed: set[str] = set()
-
-        async def handle() -> None:
-            rejected = await self._handler.handle(records)
-            await self._dead_letters.send(rejected, of=len(records))
-
-        def on_wait(error: Unavailable) -> None:
-            missed.add(error.dependency)
-            self._wait_for(error)
-
-        await until_available(handle, backoff=Backoff(), stop=self._stop, on_wait=on_wait)
-        for dependency in missed:
-            self._health.present(dependency)
+        self._in_flight.begin(self._work.do(records, stop=self._stop), offsets)
+        return True
 
     async def _settle(self, consumer: AIOKafkaConsumer) -> None:
         """Commit what is done, in order, and raise what the oldest batch failed with."""
@@ -274,14 +254,17 @@ class Consumer:
             failure = self._in_flight.failure()
         finally:
             await self._in_flight.cancel()
-            with suppress(TimeoutError, KafkaError):
-                await asyncio.wait_for(consumer.stop(), 3.0)
+            await joining.leave(consumer)
         if failure is not None and not isinstance(failure, Unavailable):
             raise failure
 
     def _wait_for(self, error: Unavailable) -> None:
         self._health.missing(error.dependency, error.reason)
         self._progress.made()
+
+
+async def _nothing() -> None:
+    """No work: a batch that consists of an offset alone."""
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

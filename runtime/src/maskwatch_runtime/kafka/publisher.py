@@ -1,4 +1,4 @@
-"""Publishing that is acknowledged, pipelined and bounded in time.
+"""Publishing that is acknowledged, pipelined over partitions and bounded in time.
 
 Not the idempotent producer: with a dead broker the one of aiokafka 0.14 hangs in send and in stop
 (aiokafka issue 1101). Consumers recognise a repeated message by its key, so a retry is harmless.
@@ -10,37 +10,24 @@ from contextlib import suppress
 from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from maskwatch_runtime.errors import Unavailable
-from maskwatch_runtime.kafka.connection import client_options, unavailable
+from maskwatch_runtime.kafka.connection import client_options, not_let_in, unavailable
+from maskwatch_runtime.kafka.lane import BATCH_BYTES, Lane
 from maskwatch_runtime.kafka.message import Message
+from maskwatch_runtime.kafka.outcome import Outcome, TopicMissing
 from maskwatch_runtime.kafka.topics import LETTER_BYTES_MAX
 from maskwatch_runtime.settings import KafkaSettings
 
 _partition = DefaultPartitioner()
-# Slower than this a broker counts as away.
-_MESSAGES_A_SECOND_MIN = 100
 # A broker that answers knows its topics at once; one that was made just now, within this.
 _TOPIC_S = 2.0
 # So long is a missing topic not asked for again.
 _MISSING_S = 5.0
-
-
-class Refused(Exception):  # noqa: N818 - errors are named for what is wrong
-    """The broker will never take this message; the reason is the text."""
-
-
-class TopicMissing(Unavailable):
-    """The broker answers and does not know the topic; messages of others are not held up."""
-
-    def __init__(self, topic: str) -> None:
-        super().__init__(f"topic {topic}", "the broker does not know it, or may not show it to us")
-
-
-# What became of a message: None once the broker has acknowledged it.
-Outcome = None | Refused | Unavailable
+_STOP_S = 2.0
+_Place = tuple[str, int]  # topic and partition
 
 
 class Publisher(Protocol):
@@ -76,11 +63,10 @@ class KafkaPublisher:
         try:
             outcomes = await self._publish(messages)
         except BaseException:
-            await self.close()
+            await self._abandon()
             raise
         if any(_has_failed(outcome) for outcome in outcomes):
-            # What is still in the producer's buffer must not go out behind what is tried again.
-            await self.close()
+            await self._abandon()
         return outcomes
 
     async def connect(self) -> None:
@@ -88,41 +74,54 @@ class KafkaPublisher:
             async with asyncio.timeout(self._settings.kafka_timeout_s):
                 await self._started()
         except (TimeoutError, KafkaError, OSError) as error:
-            await self.close()
-            raise unavailable(error) from error
+            await self._abandon()
+            raise await not_let_in(error, self._settings) from error
 
     async def close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        # With a broker that does not answer, stop() would flush for ever.
-        with suppress(TimeoutError, KafkaError):
-            await asyncio.wait_for(producer.stop(), min(self._settings.kafka_timeout_s, 2.0))
+        try:
+            async with asyncio.timeout(min(self._settings.kafka_timeout_s, _STOP_S)):
+                await producer.stop()
+        except (TimeoutError, KafkaError):
+            await _drop(producer)
+
+    async def _abandon(self) -> None:
+        """Throw the producer away: what it holds must not go out behind what is tried again."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _drop(producer)
 
     async def _publish(self, messages: Sequence[Message]) -> list[Outcome]:
-        timeout_s = self._settings.kafka_timeout_s
         try:
             await self.connect()
-        except Unavailable as error:
-            return [error] * len(messages)
-        producer = await self._started()
-        sent: list[asyncio.Future[object] | Outcome] = []
-        with suppress(TimeoutError):
-            # One deadline for all: a timer per message costs as much as sending it.
-            async with asyncio.timeout(timeout_s + len(messages) / _MESSAGES_A_SECOND_MIN):
+            producer = await self._started()
+            async with asyncio.timeout(self._settings.kafka_timeout_s):
                 missing = await self._missing(producer, {message.topic for message in messages})
-                partitions = await _partitions(
+                places = await _places(
                     producer, [message for message in messages if message.topic not in missing]
                 )
-                for message in messages:
-                    if message.topic in missing:
-                        sent.append(TopicMissing(message.topic))
-                        continue
-                    partition = partitions[message.topic, message.key]
-                    sent.append(await _send(producer, message, partition))
-                await _all_done(sent)
-        late: list[Outcome] = [unavailable(TimeoutError())] * (len(messages) - len(sent))
-        return [_outcome(future) for future in sent] + late
+        except Unavailable as error:
+            return [error] * len(messages)
+        except (TimeoutError, KafkaError) as error:
+            return [unavailable(error)] * len(messages)
+        outcomes: list[Outcome] = [None] * len(messages)
+        queues: dict[_Place, list[int]] = {}
+        for number, message in enumerate(messages):
+            if message.topic in missing:
+                outcomes[number] = TopicMissing(message.topic)
+            else:
+                queues.setdefault(places[message.topic, message.key], []).append(number)
+
+        async def send(place: _Place, numbers: Sequence[int]) -> None:
+            lane = Lane(producer, *place, timeout_s=self._settings.kafka_timeout_s)
+            answers = await lane.publish([messages[number] for number in numbers])
+            for number, answer in zip(numbers, answers, strict=True):
+                outcomes[number] = answer
+
+        await asyncio.gather(*(send(place, numbers) for place, numbers in queues.items()))
+        return outcomes
 
     async def _missing(self, producer: AIOKafkaProducer, topics: set[str]) -> set[str]:
         """Return which topics the broker does not know; each is asked for once in a while."""
@@ -143,12 +142,37 @@ class KafkaPublisher:
                 enable_idempotence=False,
                 linger_ms=0,
                 max_request_size=LETTER_BYTES_MAX,
-                max_batch_size=256 * 1024,
+                max_batch_size=BATCH_BYTES,
                 **client_options(self._settings),
             )
             self._producer = producer
             await producer.start()
         return self._producer
+
+
+async def _drop(producer: AIOKafkaProducer) -> None:
+    """End a producer without a flush, which waits for a broker that may never answer.
+
+    In a task of its own, whose end is of no interest: the producer is thrown away.
+    """
+    dropping = asyncio.create_task(_dropped(producer))
+    await asyncio.wait({dropping}, timeout=_STOP_S)
+    dropping.cancel()
+    await asyncio.gather(dropping, return_exceptions=True)
+
+
+async def _dropped(producer: AIOKafkaProducer) -> None:
+    """Take it apart; `stop` alone would go on sending, and leave connections behind, meanwhile."""
+    await producer.client.close()
+    sending = producer._sender.sender_task  # noqa: SLF001 - there is no public way
+    if sending is not None:
+        sending.cancel()
+        await asyncio.wait({sending})
+    accumulator = producer._message_accumulator  # noqa: SLF001
+    queues = [*accumulator._batches.values(), accumulator._pending_batches]  # noqa: SLF001
+    for batch in [batch for queue in queues for batch in queue]:
+        batch.future.cancel()
+    await producer.stop()
 
 
 def _has_failed(outcome: Outcome) -> bool:
@@ -168,59 +192,15 @@ async def _is_known(producer: AIOKafkaProducer, topic: str) -> bool:
     return True
 
 
-async def _partitions(
+async def _places(
     producer: AIOKafkaProducer, messages: Sequence[Message]
-) -> dict[tuple[str, bytes | None], int | None]:
-    """Return the partition of each topic and key, as aiokafka's own partitioner would choose it.
+) -> dict[tuple[str, bytes | None], _Place]:
+    """Return topic and partition by topic and key, as aiokafka's own partitioner chooses them.
 
-    Once per key and batch: its hash is pure Python and as dear as the rest of `send`. None leaves a
-    message without key to aiokafka.
+    Once per key and batch: its hash is pure Python. Messages without a key stay together.
     """
-    chosen: dict[tuple[str, bytes | None], int | None] = {}
+    places: dict[tuple[str, bytes | None], _Place] = {}
     for topic, key in {(message.topic, message.key) for message in messages}:
-        numbers = None if key is None else await _partitions_of(producer, topic)
-        chosen[topic, key] = _partition(key, sorted(numbers), []) if numbers else None
-    return chosen
-
-
-async def _partitions_of(producer: AIOKafkaProducer, topic: str) -> set[int] | None:
-    try:
-        numbers: set[int] | None = await producer.partitions_for(topic)
-    except KafkaError:
-        return None  # `send` meets the same error and reports it
-    return numbers
-
-
-async def _send(
-    producer: AIOKafkaProducer, message: Message, partition: int | None
-) -> "asyncio.Future[object] | Outcome":
-    try:
-        future: asyncio.Future[object] = await producer.send(
-            message.topic,
-            message.value,
-            key=message.key,
-            partition=partition,
-            headers=list(message.headers),
-        )
-    except MessageSizeTooLargeError as error:
-        return Refused(str(error))
-    except KafkaError as error:
-        return unavailable(error)
-    return future
-
-
-async def _all_done(sent: "Sequence[asyncio.Future[object] | Outcome]") -> None:
-    waiting = [future for future in sent if isinstance(future, asyncio.Future)]
-    if waiting:
-        await asyncio.wait(waiting)
-
-
-def _outcome(sent: "asyncio.Future[object] | Outcome") -> Outcome:
-    if not isinstance(sent, asyncio.Future):
-        return sent
-    if not sent.done():
-        return unavailable(TimeoutError())
-    error = sent.exception()
-    if isinstance(error, MessageSizeTooLargeError):
-        return Refused(str(error) or "the broker calls it too large")
-    return None if error is None else unavailable(error)
+        numbers = sorted(await producer.partitions_for(topic))
+        places[topic, key] = topic, _partition(key, numbers, numbers)
+    return places

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
-from maskwatch_runtime.errors import Misconfigured, Unavailable
-from maskwatch_runtime.kafka.connection import client_options
+from maskwatch_runtime.errors import Misconfigured
+from maskwatch_runtime.kafka.connection import client_options, not_let_in
 from maskwatch_runtime.settings import KafkaSettings
 
 ALERT = "alert-topic"
@@ -22,7 +22,7 @@ NOTIFY_EVENT_DEAD_LETTERS = "notify-event-topic.dlq"
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024 + 64 * 1024  # the contract's limit and room for the headers
 LETTER_BYTES_MAX = MESSAGE_BYTES_MAX + 16 * 1024  # the largest message and why it was rejected
 _DAY_MS = 24 * 3600 * 1000
-_TOPIC_ALREADY_EXISTS = 36
+_NO_RIGHT, _TOPIC_ALREADY_EXISTS = 29, 36  # Kafka's error codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +73,17 @@ async def create(settings: KafkaSettings, *, replication: int) -> list[str]:
         ]
         response = await admin.create_topics(wanted)
     except KafkaError as error:
-        raise Unavailable("kafka", str(error) or type(error).__name__) from error
+        raise await not_let_in(error, settings) from error
     finally:
         await admin.close()
     created = []
     for name, code, *reason in response.topic_errors:
         if code == 0:
             created.append(name)
+        elif code == _NO_RIGHT:
+            raise Misconfigured(
+                f"the ACLs of MASKWATCH_KAFKA_USERNAME do not allow to create topic {name}"
+            )
         elif code != _TOPIC_ALREADY_EXISTS:
             raise Misconfigured(f"Kafka refused topic {name}: {for_code(code).__name__} {reason}")
     return created

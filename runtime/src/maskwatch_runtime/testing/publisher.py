@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.kafka.message import Message
-from maskwatch_runtime.kafka.publisher import Outcome, Refused, TopicMissing
+from maskwatch_runtime.kafka.outcome import Behind, Outcome, Refused, TopicMissing
 from maskwatch_runtime.kafka.topics import MESSAGE_BYTES_MAX
 
 
@@ -26,14 +26,23 @@ class FakePublisher:
             raise Unavailable("kafka", "the fake broker is down")
 
     async def publish(self, messages: Sequence[Message]) -> list[Outcome]:
-        return [self._take(message) for message in messages]
+        outcomes: list[Outcome] = []
+        refused: set[tuple[str, bytes | None]] = set()
+        for message in messages:
+            outcome = self._take(message, is_behind=(message.topic, message.key) in refused)
+            if isinstance(outcome, Refused):
+                refused.add((message.topic, message.key))
+            outcomes.append(outcome)
+        return outcomes
 
     async def close(self) -> None:
         """Nothing is open."""
 
-    def _take(self, message: Message) -> Outcome:
+    def _take(self, message: Message, *, is_behind: bool) -> Outcome:
         if len(message.value) > MESSAGE_BYTES_MAX:
             return Refused(f"the message has {len(message.value)} bytes")
+        if is_behind:
+            return Behind()
         if message.topic in self.missing and not self.is_down:
             return TopicMissing(message.topic)
         if self.accepts == 0:
