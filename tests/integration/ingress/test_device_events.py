@@ -214,7 +214,7 @@ async def test_extremes_that_the_contract_allows_are_archived(
     ]
 
     assert await archive.insert(events) == len(events)
-    for view in ("compliance", "episode", "camera_outage", "device_health"):
+    for view in ("compliance", "episode", "camera_outage", "device_health", "device_boot"):
         await archived.fetch(f"SELECT * FROM {view}")  # noqa: S608 - our own names
 
 
@@ -359,7 +359,8 @@ async def test_views_tell_what_each_column_means(connect_as: Connect) -> None:
     silent = await analyst.fetch(
         "SELECT attrelid::regclass, attname FROM pg_attribute"
         " WHERE attrelid IN ('compliance'::regclass, 'episode'::regclass,"
-        "   'camera_outage'::regclass, 'device_health'::regclass)"
+        "   'camera_outage'::regclass, 'device_health'::regclass,"
+        "   'device_boot'::regclass, 'sequence_gap'::regclass)"
         " AND col_description(attrelid, attnum) IS NULL"
         " AND attname NOT IN ('device_id', 'device_type', 'camera', 'episode_id')"
     )

@@ -9,7 +9,7 @@ from ingress.archive import Archive
 from ingress.metrics import Metrics
 from ingress.requests import RequestSource
 from ingress.settings import IngressSettings
-from maskwatch_proto import contract
+from maskwatch_proto import notification
 from maskwatch_proto.alert import Alert
 from maskwatch_runtime.clock import SystemClock
 from maskwatch_runtime.errors import Unavailable
@@ -74,7 +74,7 @@ async def test_every_new_alert_is_asked_for_once(
 
     entries = await source.pending(after=0)
 
-    numbers = [contract.decode_alert_id(entry.message.value) for entry in entries]
+    numbers = [notification.decode(entry.message.value) for entry in entries]
     assert numbers == await _numbers(archived)
     assert {entry.message.key for entry in entries} == {b"door-1"}
     ids = {dict(entry.message.headers)["ce_id"].decode() for entry in entries}
@@ -232,6 +232,6 @@ async def test_relay_leaves_nothing_and_repeats_nothing(
     sent = await Relay(source, publisher, Health(SystemClock())).drain(asyncio.Event())
 
     assert sent == 1200
-    published = [contract.decode_alert_id(message.value) for message in publisher.messages]
+    published = [notification.decode(message.value) for message in publisher.messages]
     assert published == await _numbers(archived)
     assert await source.pending(after=0) == []

@@ -33,10 +33,15 @@ _QUERIES = {
     title.strip(): sql
     for title, sql in re.findall(r"\n([^\n]+):\n\n```sql\n(.*?)```", _PAGE, re.DOTALL)
 }
+_VIEWS = (
+    *("compliance", "episode", "camera_outage", "device_health"),
+    *("device_boot", "sequence_gap"),
+)
 _NOW = datetime.now(UTC)
 _QUARTER = _NOW.replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
 _ALERTED, _STUBBORN, _FINE = (uuid4() for _ in range(3))
 _SECOND = Device(guid="door-2")
+_SILENT = Device(guid="door-3")  # its numbers do not add up
 
 
 def _compliance(make_event: MakeEvent, camera: str, at: datetime, *counts: int) -> DeviceEvent:
@@ -98,8 +103,20 @@ def _heartbeat(
     )
 
 
+def _numbered(make_event: MakeEvent, boot: str, *numbers: int) -> list[DeviceEvent]:
+    """Of a device of their own, so many minutes ago as their place from the end."""
+    return [
+        _heartbeat(make_event, _SILENT, 30 + len(numbers) - place).model_copy(
+            update={"boot_id": boot, "sequence": number}
+        )
+        for place, number in enumerate(numbers)
+    ]
+
+
 def _events(make_event: MakeEvent) -> list[DeviceEvent]:
     return [
+        *_numbered(make_event, "boot-1", 1, 2, 5, 6, 6, 9),
+        *_numbered(make_event, "boot-2", 1, 2),
         _compliance(make_event, "north", _QUARTER, 6, 2, 0, 1),
         _compliance(make_event, "north", _QUARTER, 1, 0, 1, 0),
         _compliance(make_event, "south", _QUARTER, 4, 0, 0, 0),
@@ -124,9 +141,14 @@ async def analyst(
 ) -> asyncpg.Connection:
     """An analyst of an archive in which all of it has happened."""
     pool = Pool(settings, size=1)
-    alerts = [make_alert(episode_id=episode) for episode in (_ALERTED, _STUBBORN)]
+    events = [
+        # The others number nothing, as the original programs do.
+        told if told.device == _SILENT else told.model_copy(update={"boot_id": ""})
+        for told in _events(make_event)
+    ]
+    alerts = [make_alert(episode_id=episode, boot_id="") for episode in (_ALERTED, _STUBBORN)]
     await Archive(pool, SystemClock()).insert(alerts)
-    await EventArchive(pool, SystemClock()).insert(_events(make_event))
+    await EventArchive(pool, SystemClock()).insert(events)
     await pool.close()
     return await connect_as("analyst")
 
@@ -167,7 +189,18 @@ _ANSWERS: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]] = {
         ("camera", "outages"),
         [("south", 1), ("north", 1)],
     ),
-    "Devices that have been silent for five minutes": (("device_id",), [("door-2",)]),
+    "Devices that have been silent for five minutes": (
+        ("device_id",),
+        [("door-3",), ("door-2",)],
+    ),
+    "Numbers that never came, with the time around them": (
+        ("device_id", "boot_id", "missing_from", "missing_to", "missing"),
+        [("door-3", "boot-1", 3, 4, 2), ("door-3", "boot-1", 7, 8, 2)],
+    ),
+    "Devices whose guid is used twice, or whose numbers began anew": (
+        ("device_id", "boot_id", "repeated", "is_overlapping"),
+        [("door-3", "boot-1", 1, False), ("door-3", "boot-2", 0, True)],
+    ),
     "Devices that need somebody: hot, short of room, behind, or with a camera away": (
         ("device_id", "temperature_c", "oldest_waiting_s", "cameras_down"),
         [("door-2", 85, 400, 0)],
@@ -175,8 +208,8 @@ _ANSWERS: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]] = {
 }
 
 
-def test_page_asks_ten_questions_and_all_are_tested() -> None:
-    assert len(_QUERIES) == _PAGE.count("```sql") == 10
+def test_every_question_of_the_page_is_tested() -> None:
+    assert len(_QUERIES) == _PAGE.count("```sql") == 12
     assert set(_QUERIES) == set(_ANSWERS)
 
 
@@ -205,7 +238,7 @@ async def test_episode_is_shown_with_its_alert(analyst: asyncpg.Connection) -> N
 
 
 async def test_page_names_every_column_of_the_views(analyst: asyncpg.Connection) -> None:
-    for view in ("compliance", "episode", "camera_outage", "device_health"):
+    for view in _VIEWS:
         statement = await analyst.prepare(f"SELECT * FROM {view}")  # noqa: S608 - our own names
         row = next(line for line in _PAGE.splitlines() if line.startswith(f"| `{view}` "))
         names = {column.name for column in statement.get_attributes()}

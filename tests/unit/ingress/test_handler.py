@@ -9,7 +9,7 @@ from ingress.handler import AlertHandler, DeviceEventHandler
 from ingress.metrics import Metrics
 from ingress.refusals import RowRefused
 from maskwatch_proto import contract, event_contract
-from maskwatch_proto.alert import Alert, Device
+from maskwatch_proto.alert import Alert, Device, Image
 from maskwatch_proto.device_event import DeviceEvent, Heartbeat
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.kafka.message import Record
@@ -99,6 +99,21 @@ async def test_invalid_records_are_named_and_their_neighbours_archived(
     ]
     assert sorted(service.archive.alerts) == [UUID(int=1), UUID(int=4)]
     assert service.archive.transactions == [2]
+
+
+async def test_picture_that_unpacks_to_gigabytes_is_set_aside(
+    make_alert: Callable[[int], Alert], make_record: Callable[[int], Record]
+) -> None:
+    service = _Service()
+    header = b"GIF89a" + (60_000).to_bytes(2, "little") * 2
+    huge = make_alert(2).model_copy(update={"image": Image(format="gif", data=header)})
+    record = _with_value(make_record(2), contract.encode(huge))
+
+    (rejected,) = await service.handler.handle([make_record(1), record])
+
+    assert (rejected.record, rejected.field) == (record, "image")
+    assert "60000 x 60000 pixels" in rejected.reason
+    assert list(service.archive.alerts) == [UUID(int=1)]
 
 
 async def test_nothing_but_invalid_records_touch_no_archive(

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from ingress import requests
 from ingress.requests import Request
-from maskwatch_proto import event_contract
+from maskwatch_proto import notification
 
 _REQUEST = Request(
     id=7,
@@ -43,7 +43,7 @@ def test_events_are_asked_for_on_a_topic_that_no_original_reads() -> None:
     message = requests.message(_REQUEST, requests.DEVICE_EVENTS)
 
     assert (message.topic, message.key) == ("notify-event-topic", "Tür-1".encode())
-    assert event_contract.decode_event_number(message.value) == 0x0102
+    assert notification.decode(message.value) == 0x0102
     headers = dict(message.headers)
     assert headers["ce_type"] == b"maskwatch.device_event.archived"
     assert headers["ce_id"] == b"01890a5d-ac96-774b-bcce-b302099a8057"

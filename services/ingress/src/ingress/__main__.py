@@ -37,6 +37,7 @@ def main() -> int:
 
 def _run(chosen: S, step: Callable[[S, asyncio.Event], Awaitable[None]]) -> int:
     logs.configure("ingress", level=chosen.log_level)
+    lifecycle.collect_garbage_rarely()
     return lifecycle.run(lambda stop: step(chosen, stop), shutdown_s=chosen.shutdown_s)
 
 

@@ -19,7 +19,7 @@ from maskwatch_runtime.relay import Relay
 from maskwatch_runtime.retry import Backoff, until_available
 from prometheus_client import CollectorRegistry
 
-from ingress import requests
+from ingress import requests, sequences
 from ingress.archive import Archive
 from ingress.event_archive import EventArchive
 from ingress.handler import AlertHandler, DeviceEventHandler
@@ -34,6 +34,7 @@ _log = structlog.get_logger()
 
 # Events are small: what is fetched of them ahead need not be much.
 _EVENT_FETCH_BYTES = 256 * 1024
+_RELAY_CAP_S = 3.0  # so long after PostgreSQL or Kafka is back, requests may wait
 
 
 async def serve(settings: IngressSettings, stop: asyncio.Event) -> None:
@@ -41,14 +42,13 @@ async def serve(settings: IngressSettings, stop: asyncio.Event) -> None:
 
     Raises:
         Misconfigured: The database refuses the user, or a port cannot be had.
-        TooManyInvalid: Nearly everything on a topic is refused.
     """
     clock = SystemClock()
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    health = Health(clock)
+    health = Health(clock, stalled_after_s=settings.stalled_after_s)
     health.missing("kafka", "not connected yet")
-    pool = Pool(settings, size=settings.writers + 1)  # one for the events
+    pool = Pool(settings, size=settings.writers + 2)  # for events, and a look
     alerts = RequestSource(settings, requests.ALERTS, metrics.alerts)
     events = RequestSource(settings, requests.DEVICE_EVENTS, metrics.device_events)
     lanes = (
@@ -74,6 +74,7 @@ async def serve(settings: IngressSettings, stop: asyncio.Event) -> None:
             stop,
             admin.serve(application, host=host, port=port, stop=stop),
             *(loop for lane in lanes for loop in lane.loops(health, stop)),
+            sequences.watch(pool, metrics.oddities, every_s=settings.sequence_check_s, stop=stop),
         )
     finally:
         for lane in lanes:
@@ -107,6 +108,7 @@ class Lane:
             self._rejecting,
             topic=topics.dead_letters_of(topic),
             counter=self._stream.rejected,
+            held=self._stream.held,
             in_a_row_max=self._settings.dead_letters_max,
         )
         consumer = Consumer(
@@ -115,9 +117,11 @@ class Lane:
             self._handler,
             dead_letters=dead_letters,
             health=health,
+            on_gap=self._stream.missed.inc,
         )
         name = f"relay behind {topic}"
-        relay = Relay(self._source, self._requesting, health, name=name)
+        backoff = Backoff(cap_s=_RELAY_CAP_S)
+        relay = Relay(self._source, self._requesting, health, name=name, backoff=backoff)
         return [consumer.run(stop), relay.run(stop)]
 
     async def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from asyncpg.pool import PoolConnectionProxy
 from maskwatch_proto.alert import Alert
@@ -57,15 +56,14 @@ class Archive:
         due = self._due(alerts)
         async with self._pool.connection() as connection, connection.transaction():
             await _register(connection, due)
-            rows = await connection.fetch(statements.ALERTS, *columns.alerts(alerts))
-            numbers: dict[UUID, int] = {row["event_id"]: row["id"] for row in rows}
-            pictures = columns.images(numbers, alerts)
-            if pictures:
-                await connection.execute(statements.IMAGES, *pictures)
+            told = await connection.fetchrow(statements.ALERTS, *columns.alerts(alerts))
+            if told["numbers"]:
+                numbers = dict(zip(told["event_ids"], told["numbers"], strict=True))
+                await connection.execute(statements.IMAGES, *columns.images(numbers, alerts))
         self._devices.written(due.devices)
         self._face_models.written(due.face_models)
         self._mask_models.written(due.mask_models)
-        return len(numbers)
+        return int(told["added"])
 
     def _due(self, alerts: Sequence[Alert]) -> _Due:
         return _Due(

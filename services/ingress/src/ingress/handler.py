@@ -13,6 +13,7 @@ from maskwatch_runtime.clock import Clock
 from maskwatch_runtime.kafka.dead_letters import Rejected
 from maskwatch_runtime.kafka.message import Record
 
+from ingress import pictures
 from ingress.metrics import Metrics, Stream
 from ingress.refusals import RowRefused
 
@@ -120,7 +121,7 @@ class AlertHandler(ArchiveHandler[Alert]):
         *,
         on_archived: Callable[[], None],
     ) -> None:
-        super().__init__(archive, contract.decode, metrics.alerts, clock, on_archived=on_archived)
+        super().__init__(archive, decode_alert, metrics.alerts, clock, on_archived=on_archived)
 
 
 class DeviceEventHandler(ArchiveHandler[DeviceEvent]):
@@ -137,6 +138,19 @@ class DeviceEventHandler(ArchiveHandler[DeviceEvent]):
         super().__init__(
             archive, event_contract.decode, metrics.device_events, clock, on_archived=on_archived
         )
+
+
+def decode_alert(payload: bytes) -> Alert:
+    """Return the alert that the bytes hold.
+
+    Raises:
+        InvalidMessage: They are no alert, or whoever opens its picture would run out of memory.
+    """
+    alert = contract.decode(payload)
+    problem = pictures.problem(alert.image.data)
+    if problem:
+        raise InvalidMessage("image", problem)
+    return alert
 
 
 def decoded(

@@ -1,7 +1,7 @@
 """Requests for notifications, as the relay sees them: rows beside what they are about."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from maskwatch_proto import contract, event_contract
+from maskwatch_proto import notification
 from maskwatch_runtime import postgres
 from maskwatch_runtime.kafka import topics
 from maskwatch_runtime.kafka.message import Headers, Message
@@ -34,7 +34,6 @@ class Queue:
     subject: str
     topic: str
     type: str
-    encode: Callable[[int], bytes]
 
     def sql(self, statement: str) -> str:
         """Return one of the statements for these tables."""
@@ -46,14 +45,12 @@ ALERTS = Queue(
     "alert",
     topics.NOTIFY,
     "maskwatch.alert.archived",
-    contract.encode_alert_id,
 )
 DEVICE_EVENTS = Queue(
     "event_notification_request",
     "device_event",
     topics.NOTIFY_EVENT,
     "maskwatch.device_event.archived",
-    event_contract.encode_event_number,
 )
 
 
@@ -165,7 +162,7 @@ class RequestSource:
 def message(request: Request, queue: Queue) -> Message:
     """Return what tells the notifier of an alert or an event: its number in the archive."""
     guid = request.device_id.encode()
-    return Message(queue.topic, guid, queue.encode(request.number), _headers(request, queue))
+    return Message(queue.topic, guid, notification.encode(request.number), _headers(request, queue))
 
 
 def _headers(request: Request, queue: Queue) -> Headers:

@@ -10,6 +10,7 @@ class IngressSettings(KafkaSettings, PostgresSettings):
     writers: int = Field(default=3, ge=1, le=32)
     partition_fetch_bytes: int = Field(default=1024 * 1024, ge=64 * 1024, le=64 * 1024 * 1024)
     dead_letters_max: int = Field(default=1000, ge=0)
+    sequence_check_s: float = Field(default=60.0, gt=0, le=3600)
 
 
 class MigrateSettings(PostgresSettings):

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import ConsumerRecord
 from devstack.processes import ProcessError
 from devstack.service import Service
-from maskwatch_proto import contract
+from maskwatch_proto import contract, notification
 from maskwatch_proto.alert import Alert, Device
 from maskwatch_runtime.kafka import topics
 
@@ -60,7 +60,7 @@ async def test_alerts_are_archived_and_asked_for(
     rows = await archived.fetch("SELECT id, event_id FROM alert")
     assert {row["event_id"] for row in rows} == {alert.event_id for alert in alerts}
     requests = await wire.messages(topics.NOTIFY)
-    numbers = [contract.decode_alert_id(request.value) for request in requests]
+    numbers = [notification.decode(request.value) for request in requests]
     assert sorted(numbers) == sorted(row["id"] for row in rows)
     assert {request.key for request in requests} == {b"door-1"}
     assert service.metric("ingress_alerts_archived_total") == 20
