@@ -1,7 +1,8 @@
 /* An external delegate for the tests: it computes every RESHAPE of a model, and fails as it is told.
  *
  * Options: "fail" is none, load, prepare, kernel, invoke; "hang" is none, load, prepare, invoke;
- * "crash" is none, load, invoke. "after": so many invocations go well before the last two fail.
+ * "crash" is none, load, invoke. "after": so many invocations go well before the last two fail;
+ * "times": so often, then it is well again.
  *
  * The declarations are the beginning of TensorFlow Lite's C interface (tensorflow/lite/core/c/common.h),
  * whose structs only ever grow at their end. */
@@ -60,7 +61,7 @@ struct Delegate {
 };
 
 static char fail_at[16], hang_at[16], crash_at[16];
-static int healthy_invocations, invoked;
+static int healthy_invocations, invoked, failed, failures = 1 << 30;
 
 int invocations(void) { return invoked; }
 
@@ -102,7 +103,8 @@ static Status kernel_prepare(Context *context, Node *node) {
 }
 
 static Status kernel_invoke(Context *context, Node *node) {
-  if (invoked >= healthy_invocations) {
+  if (invoked >= healthy_invocations && failed < failures) {
+    failed++;
     Status status = reach("invoke");
     if (status) { context->report(context, "the accelerator was unplugged"); return status; }
   }
@@ -147,6 +149,7 @@ Delegate *tflite_plugin_create_delegate(const char *const *keys, const char *con
                                                  : NULL;
     if (slot) snprintf(slot, sizeof fail_at, "%s", values[place]);
     else if (!strcmp(keys[place], "after")) healthy_invocations = atoi(values[place]);
+    else if (!strcmp(keys[place], "times")) failures = atoi(values[place]);
     else { report("unknown option "); report(keys[place]); return NULL; }
   }
   if (reach("load")) { report("no accelerator is attached"); return NULL; }

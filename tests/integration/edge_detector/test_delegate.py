@@ -179,6 +179,26 @@ def test_accelerator_that_is_pulled_out_is_replaced_in_the_same_frame(
     assert all(_is_same(answer, expected) for answer in answers)
 
 
+@pytest.mark.parametrize("runtime", _RUNTIMES)
+def test_accelerator_that_is_plugged_in_again_runs_the_model_again(
+    compiled: Compiled, runtime: Runtime
+) -> None:
+    library = compiled("libdelegate.so")
+    options = {"fail": "invoke", "after": "3", "times": "1"}
+    accelerator = Accelerator(Plugin(str(library), options), deadlines=_DEADLINES)
+    expected = _answer(model.load(_MANIFEST, runtime=runtime))
+    loaded = model.load(_MANIFEST, runtime=runtime, accelerator=accelerator)
+    for _ in range(4):
+        _answer(loaded)
+    assert accelerator.is_lost
+
+    assert accelerator.resume()
+
+    assert all(_is_same(_answer(loaded), expected) for _ in range(3))
+    assert not accelerator.is_lost
+    assert _invoked(library) == 6
+
+
 _HANGS = """
 import sys
 from pathlib import Path

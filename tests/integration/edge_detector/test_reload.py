@@ -102,3 +102,20 @@ def test_camera_that_is_taken_out_ends_and_one_with_another_source_keeps_its_peo
     assert running.stop() == 0
     assert len(running.alerts()) == 2
     assert len(_ended(running, "door")) == 1
+
+
+def test_ended_files_make_room_for_another_camera(
+    service: Callable[..., Service], tmp_path: Path, astronaut: Picture, hopper: Picture
+) -> None:
+    assert cv2.imwrite(str(tmp_path / "door.png"), astronaut)
+    assert cv2.imwrite(str(tmp_path / "lab.png"), hopper)
+    door = {"name": "door", "source": "door.png"}
+    running = service(cameras=str(_write(tmp_path, door)))
+    running.log("end")
+
+    _write(tmp_path, door, {"name": "lab", "source": "lab.png"})
+    _hang_up(running, outcome="applied", count=1)
+    running.until(lambda: {alert.camera for alert in running.alerts()} == {"door", "lab"})
+
+    assert running.stop() == 0
+    assert [alert.camera for alert in running.alerts()] == ["door", "lab"]

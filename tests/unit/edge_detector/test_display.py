@@ -67,7 +67,7 @@ def _ended(*, violated: bool = True) -> DeviceEvent:
     )
     return DeviceEvent(
         event_id=UUID(int=2),
-        event_time=_AT + timedelta(seconds=7),
+        event_time=_AT + timedelta(seconds=67),
         device=Device(guid="d"),
         camera="door",
         happening=happening,
@@ -102,28 +102,47 @@ def test_frame_in_which_nothing_moved_keeps_the_faces(display: Display) -> None:
     assert [face.track for face in newest.shown.faces] == [3]
 
 
-@pytest.mark.parametrize("is_watched", [True, False])
 @pytest.mark.parametrize("mode", ["evidence", "blurred", "stats"])
-def test_picture_is_what_privacy_leaves_of_it(
-    clock: FakeClock, mode: str, *, is_watched: bool
-) -> None:
+def test_picture_is_what_privacy_leaves_of_it(clock: FakeClock, mode: str) -> None:
     display = Display(Board((), clock))
     display.planned([_plan(privacy=mode)])
-    if is_watched:
-        display.board.listen(lambda: None)
 
     display.judged("door", _judged())
 
-    picture = display.board.newest()["door"].shown.picture_bgr
+    picture = display.board.newest()["door"].shown.picture()
     face = np.s_[5:25, 10:30]
     if mode == "evidence":
         assert picture is not None
         assert np.array_equal(picture, _PICTURE)
-    elif mode == "blurred" and is_watched:
+    elif mode == "blurred":
         assert picture is not None
         assert picture[face].std() < _PICTURE[face].std() / 2
     else:
         assert picture is None
+
+
+def test_who_looks_first_sees_a_blurred_picture_made_for_all(clock: FakeClock) -> None:
+    display = Display(Board((), clock))
+    display.planned([_plan(privacy="blurred")])
+    display.judged("door", _judged())  # while nobody watches
+
+    frame = display.board.newest()["door"]
+    jpegs = [frame.jpeg(width_px_max=60) for _ in range(2)]
+
+    assert jpegs[0].startswith(b"\xff\xd8\xff")
+    assert jpegs[0] is jpegs[1]
+
+
+@pytest.mark.parametrize(("privacy", "is_shown"), [("evidence", True), ("stats", False)])
+def test_picture_of_before_is_withheld_when_privacy_changes(
+    display: Display, privacy: str, *, is_shown: bool
+) -> None:
+    display.judged("door", _judged())
+
+    display.planned([_plan(privacy=privacy)])
+
+    assert ("door" in display.board.newest()) is is_shown
+    assert display.board.cameras() == [("door", State.UP, "")]
 
 
 def test_alert_is_an_episode_with_its_picture_and_its_end(display: Display) -> None:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from edge_detector import pipeline, rules
 from edge_detector.cameras import Privacy, SourceKind
 from edge_detector.settings import PACKAGED_CLASSIFIER, EdgeDetectorSettings
 from maskwatch_proto.alert import Label
@@ -31,10 +32,15 @@ class Load:
         return environment.load(EdgeDetectorSettings)
 
 
+def _rules(settings: EdgeDetectorSettings) -> pipeline.Rules:
+    (plan,) = settings.plans
+    return rules.of(plan, evidence_bytes_max=settings.evidence_bytes_max)
+
+
 def test_three_variables_are_enough(load: Load) -> None:
     settings = load()
 
-    judging = settings.rules.stays.judging
+    judging = _rules(settings).stays.judging
     assert judging.alerts_on == {Label.NO_MASK}
     assert (judging.agreeing, judging.among) == (3, 5)
     assert settings.model.exists()
@@ -125,9 +131,9 @@ def test_address_with_a_password_is_not_shown(load: Load) -> None:
 
 
 def test_badly_worn_masks_are_alerts_when_asked_for(load: Load) -> None:
-    rules = load(MASKWATCH_ALERT_BAD_MASK="true").rules
+    settings = load(MASKWATCH_ALERT_BAD_MASK="true")
 
-    assert rules.stays.judging.alerts_on == {Label.NO_MASK, Label.BAD_MASK}
+    assert _rules(settings).stays.judging.alerts_on == {Label.NO_MASK, Label.BAD_MASK}
 
 
 @pytest.mark.parametrize(("value", "path"), [("none", None), ("my.json", Path("my.json"))])

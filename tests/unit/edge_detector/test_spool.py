@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -14,6 +15,7 @@ from maskwatch_proto.alert import Alert, Device
 from maskwatch_runtime.clock import SystemClock
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.health import Health
+from maskwatch_runtime.outbox import quarantine
 from maskwatch_runtime.outbox.outbox import Outbox
 from maskwatch_runtime.retry import Backoff
 from prometheus_client import CollectorRegistry
@@ -242,3 +244,58 @@ def test_store_writes_a_real_outbox_and_opens_it_anew_after_a_failure(tmp_path: 
     outbox = Outbox.open(path)
     assert outbox.unsent_count() == 3
     outbox.close()
+
+
+def test_disk_that_died_is_noticed_while_nothing_happens(tmp_path: Path) -> None:
+    store = Store(tmp_path / "alert.db")
+    store.look_s = 0.005
+    spooled = Spooled(store)
+    try:
+        spooled.put(1)
+        assert spooled.spool.wait_until_empty(timeout_s=_GIVE_UP_S)
+        (tmp_path / "alert.db").rename(tmp_path / "elsewhere.db")
+        _until(lambda: spooled.metric("outbox_failures_total") == 1)
+        _until(lambda: not spooled.health.not_ready())
+        spooled.put(2)
+        assert spooled.spool.wait_until_empty(timeout_s=_GIVE_UP_S)
+    finally:
+        spooled.end()
+    with closing(Outbox.open(tmp_path / "alert.db")) as outbox:
+        assert outbox.unsent_count() == 1
+
+
+def test_damage_is_put_aside_stored_again_and_told_as_degraded(tmp_path: Path) -> None:
+    path = tmp_path / "alert.db"
+    with closing(Outbox.open(path)):
+        pass
+    with path.open("r+b") as file:
+        file.write(b"\xff" * 100)
+    spooled = Spooled(Store(path))
+    try:
+        spooled.put(1)
+        assert spooled.spool.wait_until_empty(timeout_s=_GIVE_UP_S)
+        assert "alert.db.corrupt-" in spooled.health.degradations()["outbox"]
+        assert spooled.health.not_ready() == {}
+        for damaged in quarantine.held(path):
+            damaged.unlink()
+        spooled.put(2)
+        assert spooled.spool.wait_until_empty(timeout_s=_GIVE_UP_S)
+        _until(lambda: not spooled.health.degradations())
+    finally:
+        spooled.end()
+
+
+def test_page_that_breaks_while_open_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "alert.db"
+    store = Store(path)
+    store.append_all([_alert(1)])
+    store.close()
+    store.open()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    with pytest.raises(Unavailable, match="malformed"):
+        store.append_all([_alert(2)])
+    store.append_all([_alert(2)])
+    store.close()
+    assert store.damaged()

@@ -5,19 +5,20 @@ import importlib.metadata
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from maskwatch_proto.alert import Location
 from maskwatch_proto.device_event import Heartbeat
 from maskwatch_runtime import admin
 from maskwatch_runtime.clock import Clock, SystemClock
-from maskwatch_runtime.errors import Misconfigured, Unavailable
+from maskwatch_runtime.errors import Misconfigured
 from maskwatch_runtime.health import Health
 from maskwatch_runtime.lifecycle import supervise
 from prometheus_client import CollectorRegistry
 
-from edge_detector import loading
+from edge_detector import loading, storing
 from edge_detector.device import care, reload
 from edge_detector.device.care import Body, Care
 from edge_detector.device.clock import Timekeeper
@@ -27,7 +28,6 @@ from edge_detector.device.metrics import DeviceMetrics
 from edge_detector.display import Display
 from edge_detector.edge import Edge, Kit, Listeners
 from edge_detector.events import Composer, Origin
-from edge_detector.gateway.durable import TellingStore
 from edge_detector.loading import Models
 from edge_detector.metrics import Metrics
 from edge_detector.pipeline import Event
@@ -36,6 +36,9 @@ from edge_detector.spool import Spool, Store
 from edge_detector.stations.roster import Roster
 from edge_detector.vision.accelerator import Accelerator
 from edge_detector.web.board import Board
+
+if TYPE_CHECKING:
+    from edge_detector.forward.forwarder import Forwarder
 
 _log = structlog.get_logger()
 
@@ -64,11 +67,16 @@ async def serve(settings: EdgeDetectorSettings, stop: asyncio.Event) -> None:
     own = DeviceMetrics(registry)
     parts = Parts(settings, clock, registry, Health(clock), Metrics(registry), own)
     plans = settings.plans
-    models = loading.load(settings, _accelerator(parts))
+    accelerator = _accelerator(parts)
+    models = loading.load(settings, accelerator)
     is_stored = asyncio.Event()
-    store, forwarding = _store(parts, is_stored)
+    forwarder = _forwarder(parts)
+    told = [forwarder.offer] if forwarder else []
     spool = Spool(
-        store, capacity=settings.alerts_in_memory_max, health=parts.health, metrics=parts.metrics
+        storing.opened(Store(settings.outbox_path, *told), parts.health),
+        capacity=settings.alerts_in_memory_max,
+        health=parts.health,
+        metrics=parts.metrics,
     )
     composer = Composer(
         loading.identity(settings, models),
@@ -85,17 +93,18 @@ async def serve(settings: EdgeDetectorSettings, stop: asyncio.Event) -> None:
         parts.metrics,
         parts.health,
         looked_after.heat,
-        _listeners(spool, looked_after, display),
+        _listeners(parts, spool, looked_after, display),
     )
     edge = Edge(plans, roster, kit, evidence_bytes_max=settings.evidence_bytes_max)
     await supervise(
         stop,
         _admin(parts, stop),
-        _spool(spool, is_stored),
+        storing.run(spool, is_stored),
         _watch(edge, spool, parts, stop),
         looked_after.run(stop, settings.care_pace),
         reload.on_hangup(stop, lambda: settings.plans, edge.apply, count=own.reloaded),
-        *forwarding,
+        *([forwarder.run(is_stored)] if forwarder else []),
+        *([_keep_accelerated(accelerator, stop)] if accelerator else []),
         *_page(parts, display, roster, stop),
     )
 
@@ -105,29 +114,26 @@ def _accelerator(parts: Parts) -> Accelerator | None:
     return None if plugin is None else Accelerator(plugin, on_lost=parts.own.lost_accelerator)
 
 
-def _store(parts: Parts, is_stored: asyncio.Event) -> tuple[Store, list[Task]]:
-    """Return the outbox, open, and what forwards its events where that is wanted."""
-    settings = parts.settings
-    if not settings.is_forwarding:
-        return _opened(Store(settings.outbox_path), parts.health), []
-    # A device that forwards nothing needs none of what this stands on.
-    from edge_detector.gateway.forward import wiring  # noqa: PLC0415
-    from edge_detector.gateway.metrics import GatewayMetrics  # noqa: PLC0415
-
-    forwarder = wiring.forwarder(settings, GatewayMetrics(parts.registry))
-    if forwarder is None:
-        raise RuntimeError("forwarding is set, and there is no forwarder")
-    store = TellingStore(settings.outbox_path, forwarder.offer)
-    return _opened(store, parts.health), [forwarder.run(is_stored)]
-
-
-def _opened(store: Store, health: Health) -> Store:
-    """Return the store: what can never work is refused now, a bad disk is waited for."""
+async def _keep_accelerated(accelerator: Accelerator, stop: asyncio.Event) -> None:
+    halt = threading.Event()
+    # Nobody waits for it at the end: it may hang in the library.
+    threading.Thread(
+        target=accelerator.keep_trying, args=(halt,), name="accelerator", daemon=True
+    ).start()
     try:
-        store.open()
-    except Unavailable as error:
-        health.missing(error.dependency, error.reason)
-    return store
+        await stop.wait()
+    finally:
+        halt.set()
+
+
+def _forwarder(parts: Parts) -> "Forwarder | None":
+    """Return what forwards events, where that is wanted."""
+    if not parts.settings.is_forwarding:
+        return None
+    # A device that forwards nothing needs none of what this stands on.
+    from edge_detector.forward import wiring  # noqa: PLC0415
+
+    return wiring.forwarder(parts.settings, parts.registry)
 
 
 def _heartbeats(parts: Parts, composer: Composer, spool: Spool) -> Callable[[Heartbeat], None]:
@@ -155,16 +161,19 @@ def _care(parts: Parts, models: Models, roster: Roster, emit: Callable[[Heartbea
     )
 
 
-def _listeners(spool: Spool, looked_after: Care, display: Display | None) -> Listeners:
+def _listeners(
+    parts: Parts, spool: Spool, looked_after: Care, display: Display | None
+) -> Listeners:
     taken = looked_after.rates.taken
+    ended = None if parts.settings.exit_at_end else partial(_ended, parts)
     if display is None:
-        return Listeners(spool.put, taken)
+        return Listeners(spool.put, taken, ended=ended)
 
     def put(event: Event) -> None:
         spool.put(event)
         display.told(event)
 
-    return Listeners(put, taken, display.judged, display.changed, display.planned)
+    return Listeners(put, taken, display.judged, display.changed, display.planned, ended)
 
 
 def _page(parts: Parts, display: Display | None, roster: Roster, stop: asyncio.Event) -> list[Task]:
@@ -186,22 +195,14 @@ def _admin(parts: Parts, stop: asyncio.Event) -> Task:
     )
 
 
-async def _spool(spool: Spool, is_stored: asyncio.Event) -> None:
-    try:
-        lost = await asyncio.to_thread(spool.run)
-    finally:
-        is_stored.set()
-    if lost:
-        raise RuntimeError(f"{lost} events could not be stored before the end")
-
-
 async def _watch(edge: Edge, spool: Spool, parts: Parts, stop: asyncio.Event) -> None:
     halt = threading.Event()
     halting = asyncio.create_task(_set_after(stop, halt))
     try:
         frames = await asyncio.to_thread(edge.run, halt)
         if not halt.is_set():
-            await _ended(frames, spool, parts, stop)
+            _ended(parts, frames)
+            await _stored(spool, stop)
     finally:
         halting.cancel()
         spool.close()
@@ -212,8 +213,15 @@ async def _set_after(stop: asyncio.Event, halt: threading.Event) -> None:
     halt.set()
 
 
-async def _ended(frames: int, spool: Spool, parts: Parts, stop: asyncio.Event) -> None:
-    """Store what is left, then end the service or idle, as it is set."""
+async def _stored(spool: Spool, stop: asyncio.Event) -> None:
+    """Wait until everything is in the outbox, then end the service."""
+    while not stop.is_set() and not await asyncio.to_thread(spool.wait_until_empty, timeout_s=0.2):
+        pass
+    stop.set()
+
+
+def _ended(parts: Parts, frames: int) -> None:
+    """Say that every source has ended, and whether any could be read at all."""
     settings = parts.settings
     _log.info("every source has ended", action="end", frames=frames)
     if not frames:
@@ -221,10 +229,3 @@ async def _ended(frames: int, spool: Spool, parts: Parts, stop: asyncio.Event) -
         parts.health.missing("cameras", reason)
         if settings.exit_at_end:
             raise Misconfigured(reason)
-    if settings.exit_at_end:
-        while not stop.is_set() and not await asyncio.to_thread(
-            spool.wait_until_empty, timeout_s=0.2
-        ):
-            pass
-        stop.set()
-    await stop.wait()

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 
 import cv2
 import numpy as np
@@ -17,7 +19,7 @@ from edge_detector.web.board import Board, Episode, Shown, ShownFace, State
 
 
 class Display:
-    """Fills a board; what nobody watches is not treated.
+    """Fills a board; a picture is treated when somebody looks at it.
 
     Attributes:
         board: What it fills.
@@ -38,6 +40,8 @@ class Display:
             self.board.forget(name)
         for name in [name for name in treated if name not in self._privacy]:
             self.board.state(name, State.WAITING)
+        for name in [name for name in treated if treated[name] != self._privacy.get(name)]:
+            self.board.withhold(name)
         self._privacy = treated
         self.board.take_from_browsers(
             plan.name for plan in plans if plan.kind is SourceKind.BROWSER
@@ -52,9 +56,7 @@ class Display:
             self._faces[camera] = _faces(judged.people, judged.faces)
         frame = judged.frame
         height, width = frame.image_bgr.shape[:2]
-        # The next frame has its picture when somebody comes: blurring costs more than showing.
-        is_shown = self.board.is_watched or plan.mode is privacy.Mode.EVIDENCE
-        picture = privacy.shown(frame.image_bgr, judged.present, plan) if is_shown else None
+        picture = partial(privacy.shown, frame.image_bgr, judged.present, plan)
         faces = self._faces.get(camera, ())
         shown = Shown(picture, (width, height), faces, frame.taken_at, 1000 * judged.detect_s)
         self.board.publish(camera, shown)
@@ -69,9 +71,9 @@ class Display:
         if isinstance(event, Alert):
             self.board.episode(_begun(event))
         elif isinstance(event.happening, EpisodeEnded) and event.happening.violated:
-            self._end(event, event.happening)
+            self._end(event.happening)
 
-    def _end(self, event: DeviceEvent, ended: EpisodeEnded) -> None:
+    def _end(self, ended: EpisodeEnded) -> None:
         number = str(ended.episode_id)
         known = [episode for episode, _ in self.board.episodes() if episode.id == number]
         for episode in known:  # none, when many others came after it
@@ -79,7 +81,8 @@ class Display:
                 replace(
                     episode,
                     begun_at=ended.started_at,
-                    ended_at=event.event_time,
+                    # Not the event's time: that somebody has left is known after their absence.
+                    ended_at=ended.started_at + timedelta(seconds=ended.duration_s),
                     is_mask_put_on=ended.mask_put_on_after_s is not None,
                     thumbnail_bgr=None,
                 )

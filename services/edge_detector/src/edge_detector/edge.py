@@ -39,6 +39,8 @@ class Listeners:
         judged: A camera's frame and what was made of it; called by the loop's thread.
         changed: A camera went down or came back; called by its station's thread.
         planned: The cameras that there are from now on.
+        ended: Told how many frames there were once every source has ended; the cameras of other
+            plans are waited for then. None: nothing is.
     """
 
     put: Callable[[Event], None]
@@ -46,6 +48,7 @@ class Listeners:
     judged: Callable[[str, Judged], None] = lambda _camera, _judged: None
     changed: Callable[[str, CameraChanged], None] = lambda _camera, _changed: None
     planned: Callable[[Sequence[CameraPlan]], None] = lambda _plans: None
+    ended: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class Edge:
         kit.listeners.planned(plans)
 
     def run(self, halt: threading.Event) -> int:
-        """Watch until every source has ended or `halt` is set; return how many frames there were.
+        """Watch until `halt` is set, or every source has ended; return how many frames there were.
 
         Raises:
             RuntimeError: A station has failed.
@@ -113,7 +116,7 @@ class Edge:
         """Go on with other plans, without losing anybody who is in view of a camera that stays.
 
         Raises:
-            Misconfigured: A camera's file is not there, or every source has ended; nothing has
+            Misconfigured: A camera's file is not there, or the service is at its end; nothing has
                 changed.
         """
         before, after = self._plans, {plan.name: plan for plan in plans}
@@ -124,7 +127,7 @@ class Edge:
             if name not in before or _is_read_differently(before[name], plan)
         }
         if self._loop.has_ended:
-            raise Misconfigured("every source has ended: start the service anew for other cameras")
+            raise Misconfigured("every source has ended, and the service with them")
         gone = [name for name in before if name not in after]
         self._plans = after
         # A camera is let go of before it is opened anew.
@@ -165,7 +168,13 @@ class Edge:
             kit.metrics.camera_frames.labels(camera).inc()
             kit.listeners.taken(camera)
 
-        return Outlet(kit.listeners.put, taken, kit.health, kit.health.track("frames"))
+        return Outlet(
+            kit.listeners.put,
+            taken,
+            kit.health,
+            kit.health.track("frames"),
+            kit.listeners.ended,
+        )
 
     def _lane(self, plan: CameraPlan) -> _Lane:
         return _Lane(self._post(plan), self._pipeline(plan))

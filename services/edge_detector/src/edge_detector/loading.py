@@ -12,6 +12,7 @@ from edge_detector.settings import EdgeDetectorSettings
 from edge_detector.vision import classifier, model
 from edge_detector.vision.accelerator import Accelerator
 from edge_detector.vision.classifier import Classifier
+from edge_detector.vision.delegate import How
 from edge_detector.vision.detector import Detector
 from edge_detector.vision.manifest import ClassifierManifest, Manifest
 from edge_detector.vision.model import Model
@@ -48,13 +49,13 @@ def load(settings: EdgeDetectorSettings, accelerator: Accelerator | None = None)
     Raises:
         Misconfigured: A file or the runtime cannot be used.
     """
-    runtime, threads = settings.inference_runtime, settings.inference_threads
-    found = model.load(settings.model, runtime=runtime, threads=threads, accelerator=accelerator)
-    second = None
-    if settings.classifier is not None:
-        second = classifier.load(
-            settings.classifier, runtime=runtime, threads=threads, accelerator=accelerator
-        )
+    how = How(
+        runtime=settings.inference_runtime,
+        threads=settings.inference_threads,
+        accelerator=accelerator,
+    )
+    found = model.load(settings.model, **how)
+    second = None if settings.classifier is None else classifier.load(settings.classifier, **how)
     models = Models(found, second, accelerator)
     _log.info("models loaded", action="load", models=models.names, runtime=models.runtime())
     return models

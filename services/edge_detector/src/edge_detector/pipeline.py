@@ -16,11 +16,13 @@ from edge_detector.metrics import Metrics
 from edge_detector.people import appearance, compliance, episodes, policy, tracker, zones
 from edge_detector.people.episodes import Episode, Sighting
 from edge_detector.people.policy import Violation
+from edge_detector.people.tracker import Track
 from edge_detector.people.zones import Zones
 from edge_detector.privacy import Mode, Plan
 from edge_detector.sources.base import Frame
 from edge_detector.timeline import Timeline
 from edge_detector.vision import motion
+from edge_detector.vision.arrays import Floats
 from edge_detector.vision.detector import Detector, Sight
 from edge_detector.vision.faces import Faces
 from edge_detector.vision.motion import Rules as MotionRules
@@ -197,10 +199,16 @@ class Pipeline:
                 is_classified=bool(faces.is_classified[track.face]),
             )
             if judgement.side_px >= self._rules.stays.judging.side_px_min:
-                look = appearance.describe(frame.image_bgr, track.box_px)
+                look = self._look_of(frame, track)
                 score = float(faces.scores[track.face])
                 found.append(Sighting(track.number, track.box_px, judgement, look, score))
         return found
+
+    def _look_of(self, frame: Frame, track: Track) -> Floats | None:
+        """Return the colours of somebody's clothes, where they are not known well enough."""
+        if not episodes.is_look_due(self._episodes, track.number, at_s=self._timeline.at_s):
+            return None
+        return appearance.describe(frame.image_bgr, track.box_px)
 
     def _collect(self, made: Judged, sightings: Sequence[Sighting]) -> None:
         """Keep the pictures that may become evidence, and none of anybody else."""

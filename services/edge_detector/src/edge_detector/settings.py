@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from edge_detector import cameras, pipeline, rules
+from edge_detector import cameras
 from edge_detector.cameras import CameraPlan, Privacy, Resolution
 from edge_detector.device.settings import DeviceSettings
-from edge_detector.gateway.settings import ForwardSettings
+from edge_detector.forward.settings import ForwardSettings
 from edge_detector.names import Name
 from edge_detector.vision.inference import Runtime
 from edge_detector.web.settings import WebSettings
@@ -95,12 +95,6 @@ class EdgeDetectorSettings(WebSettings, DeviceSettings, ForwardSettings):
                 }
             ),
         )
-
-    @property
-    def rules(self) -> pipeline.Rules:
-        """How people are followed and judged where a camera's plan says nothing else."""
-        plan = cameras.one({**self._defaults, "name": self.camera, "source": self.source})
-        return rules.of(plan, evidence_bytes_max=self.evidence_bytes_max)
 
     @property
     def _defaults(self) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiomqtt
 import pytest
-from edge_detector.gateway import tls
+from edge_detector import tls
 
 from benchmarks.edge import mosquitto
 from benchmarks.edge.gateway_service import GatewayService

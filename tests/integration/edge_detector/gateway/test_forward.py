@@ -10,7 +10,7 @@ import aiomqtt
 import httpx
 import pytest
 from aiohttp import web
-from edge_detector.gateway import tls
+from edge_detector import tls
 
 from benchmarks.edge.gateway_service import GatewayService
 from benchmarks.edge.mosquitto import Authority, Mosquitto

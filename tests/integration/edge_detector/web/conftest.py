@@ -12,7 +12,9 @@ from edge_detector.vision import model
 from edge_detector.vision.detector import Detector
 from edge_detector.web import server
 from edge_detector.web.board import Board
+from edge_detector.web.frames import Cameras
 from edge_detector.web.judges import Judges
+from edge_detector.web.page import Controls
 from edge_detector.web.predict import About
 from edge_detector.web.settings import WebSettings
 from maskwatch_runtime.clock import Clock
@@ -47,15 +49,25 @@ def judges() -> Iterator[Judges]:
 
 @pytest.fixture
 def serve(judges: Judges) -> Serve:
-    """Serve with these settings for as long as the block runs; `ticks` is a clock that runs."""
+    """Serve with these settings for as long as the block runs.
+
+    `ticks` is a clock that runs; with `controls` the page has buttons, and `cameras` take frames.
+    """
 
     @asynccontextmanager
-    async def running(*, ticks: Clock | None = None, **changes: object) -> AsyncIterator[Served]:
+    async def running(
+        *,
+        ticks: Clock | None = None,
+        controls: Controls | None = None,
+        cameras: Cameras | None = None,
+        **changes: object,
+    ) -> AsyncIterator[Served]:
         settings = WebSettings.model_validate({"web_port": 0, "web_token": TOKEN, **changes})
         clock = FakeClock()
         board = Board(["door"], ticks or clock)
         manifest = model.load(PACKAGED_MODEL).manifest
-        parts = server.Parts(judges, About(manifest, None, "tests"), board, ticks or clock)
+        about = About(manifest, None, "tests")
+        parts = server.Parts(judges, about, board, ticks or clock, controls, cameras)
         stop = asyncio.Event()
         app = server.application(settings, parts)
         with structlog.testing.capture_logs() as lines:

@@ -39,7 +39,7 @@ async def _signed_in(served: Served) -> dict[str, str]:
 def _publish(served: Served, *, has_picture: bool = True) -> None:
     picture = np.zeros((72, 128, 3), np.uint8) if has_picture else None
     faces = (ShownFace((1, 2, 3, 4.25), Label.NO_MASK, 0.87654, 3),)
-    shown = Shown(picture, (128, 72), faces, served.clock.now(), 12.345)
+    shown = Shown(lambda: picture, (128, 72), faces, served.clock.now(), 12.345)
     served.board.publish("door", shown)
 
 

@@ -3,13 +3,10 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from typing import Any
 
-import httpx
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis import given as hypothesis_given
+from edge_detector.sources.pushed import PushedSource
+from maskwatch_runtime.clock import SystemClock
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -20,6 +17,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from benchmarks.edge import openapi
+from benchmarks.edge.openapi import Asking
 from tests.integration.edge_detector.web.conftest import TOKEN, Serve, Served
 
 _CHECKS = [
@@ -30,24 +29,34 @@ _CHECKS = [
     response_schema_conformance,
     unsupported_method,
 ]
-_BOUNDED = settings(
-    max_examples=25,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-    derandomize=True,
-    database=None,
-)
+_EXAMPLES = 25
+_FRAMES = "/v1/cameras/{camera}/frames"
+_PATHS = ("/v1/predict", "/predict/", _FRAMES)
+
+
+class OneCamera:
+    """A camera that takes frames."""
+
+    def __init__(self) -> None:
+        self.source = PushedSource(fps=10, clock=SystemClock())
+
+    def taking(self, camera: str) -> PushedSource:
+        return {openapi.CAMERA: self.source}[camera]
 
 
 @pytest.fixture
-def running(serve: Serve) -> Iterator[Served]:
+def camera() -> OneCamera:
+    return OneCamera()
+
+
+@pytest.fixture
+def running(serve: Serve, camera: OneCamera) -> Iterator[Served]:
     """A server in a thread of its own: the program that asks is not asynchronous."""
     started: list[Served] = []
     is_up, over = threading.Event(), threading.Event()
 
     async def run() -> None:
-        async with serve() as served:
+        async with serve(cameras=camera) as served:
             started.append(served)
             is_up.set()
             await asyncio.to_thread(over.wait)
@@ -60,24 +69,31 @@ def running(serve: Serve) -> Iterator[Served]:
     thread.join(30)
 
 
-@pytest.mark.parametrize("path", ["/v1/predict", "/predict/"])
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.fixture
+def asking(running: Served) -> Asking:
+    return Asking(running.url, TOKEN, openapi.CAMERA, _EXAMPLES, _CHECKS)
+
+
+def test_every_route_is_asked(asking: Asking) -> None:
+    assert set(asking.paths()) == set(_PATHS)
+
+
+@pytest.mark.parametrize("path", _PATHS)
+@pytest.mark.parametrize("mode", openapi.MODES)
 def test_answers_are_as_declared_whatever_is_sent(
-    path: str, mode: GenerationMode, running: Served
+    path: str, mode: GenerationMode, asking: Asking
 ) -> None:
-    bearer = {"Authorization": f"Bearer {TOKEN}"}
-    text = httpx.get(f"{running.url}/openapi.json", headers=bearer).json()
-    operation = schemathesis.openapi.from_dict(text)[path]["POST"]
-    statuses: set[int] = set()
-
-    @_BOUNDED
-    @hypothesis_given(case=operation.as_strategy(generation_mode=mode))
-    def ask(case: schemathesis.Case[Any]) -> None:
-        answer = case.call(base_url=running.url, headers=bearer)
-        statuses.add(answer.status_code)
-        case.validate_response(answer, checks=_CHECKS)
-
-    ask()
+    statuses = asking.statuses(path, mode)
 
     assert statuses
     assert max(statuses) < 500
+
+
+def test_pictures_among_what_is_posted_reach_the_camera_and_no_others(
+    asking: Asking, camera: OneCamera
+) -> None:
+    statuses = asking.statuses(_FRAMES, GenerationMode.POSITIVE)
+
+    assert {204, 404} <= statuses.keys()
+    assert statuses.keys() & {400, 415, 422}
+    assert camera.source.take(timeout_s=0) is not None

@@ -9,14 +9,13 @@ from uuid import UUID
 import pytest
 from edge_detector.gateway.boards import BoardPlan, Fleet
 from edge_detector.gateway.compose import Event, Gateway
-from edge_detector.gateway.durable import TellingStore
 from edge_detector.gateway.intake import Intake, Policy
 from edge_detector.gateway.limits import Rate
 from edge_detector.gateway.metrics import GatewayMetrics
 from edge_detector.gateway.reception import Options, Receipts, Reception
 from edge_detector.gateway.results import Limits
 from edge_detector.metrics import Metrics
-from edge_detector.spool import Spool
+from edge_detector.spool import Spool, Store
 from maskwatch_proto.alert import ClockQuality, Device
 from maskwatch_runtime.clock import SystemClock
 from maskwatch_runtime.errors import Unavailable
@@ -28,7 +27,7 @@ from prometheus_client import CollectorRegistry
 Intakes = Callable[..., Intake]
 
 
-class MemoryStore(TellingStore):
+class MemoryStore(Store):
     """Keeps what it is given in `stored`; refuses while `is_full`."""
 
     def __init__(self, receipts: Receipts) -> None:

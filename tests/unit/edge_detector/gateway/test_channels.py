@@ -8,7 +8,8 @@ from typing import Any
 
 import aiomqtt
 import pytest
-from edge_detector.gateway import mqtt, tls
+from edge_detector import tls
+from edge_detector.gateway import mqtt
 from edge_detector.gateway.boards import LiveView
 from edge_detector.gateway.link import Link
 from edge_detector.gateway.live_view import Listener

@@ -1,5 +1,6 @@
 """The loop on slots that a test fills; judges write down what they are given."""
 
+import queue
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -77,11 +78,14 @@ def _alert(number: int) -> Alert:
 class World:
     """Cameras of so many frames each, by name."""
 
-    def __init__(self, clock: FakeClock, *, frame_s: float = 0.0, **frames: int) -> None:
+    def __init__(
+        self, clock: FakeClock, *, frame_s: float = 0.0, waits: bool = False, **frames: int
+    ) -> None:
         self.clock, self.frame_s = clock, frame_s
         self.order: list[str] = []
         self.taken: list[str] = []
         self.put: list[Event] = []
+        self.has_ended: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.health = Health(clock)
         arrived = threading.Condition()
         self.cameras = [FakeCamera(name, arrived, frames=count) for name, count in frames.items()]
@@ -89,7 +93,13 @@ class World:
         self.loop = Loop(
             [Turn(camera, judge) for camera, judge in zip(self.cameras, self.judges, strict=True)],
             arrived,
-            Outlet(self.put.append, self.taken.append, self.health, self.health.track("frames")),
+            Outlet(
+                self.put.append,
+                self.taken.append,
+                self.health,
+                self.health.track("frames"),
+                self.has_ended.put if waits else None,
+            ),
             clock=clock,
         )
 
@@ -205,3 +215,21 @@ def test_change_that_fails_is_raised_where_it_was_asked_for_and_the_loop_goes_on
             world.loop.rearrange(change)
         halt.set()
         assert running.result(10) == 0
+
+
+def test_ended_sources_make_room_for_other_cameras(clock: FakeClock) -> None:
+    halt = threading.Event()
+    world = World(clock, waits=True, a=2, b=0)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(world.loop.run, halt)
+        assert world.has_ended.get(timeout=10) == 2
+        assert world.judges[0].closed == 1
+
+        world.cameras[1].left = 1
+        world.cameras[1].fill()
+        world.loop.rearrange(lambda: [Turn(world.cameras[1], world.judges[1])])
+        assert world.has_ended.get(timeout=10) == 3
+        halt.set()
+        assert running.result(10) == 3
+
+    assert world.order == ["a", "a", "b"]

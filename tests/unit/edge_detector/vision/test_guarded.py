@@ -77,7 +77,8 @@ def slow() -> FakeInterpreter:
 def answer(
     fast: FakeInterpreter, slow: FakeInterpreter, accelerator: Accelerator
 ) -> Callable[[float], float]:
-    guarded = Guarded(fast, slow, accelerator, file=Path("model.tflite"))
+    guarded = Guarded(slow, accelerator, lambda: fast, file=Path("model.tflite"))
+    accelerator.join(guarded.begin)
     guarded.allocate_tensors()
 
     def call(value: float) -> float:
@@ -115,7 +116,7 @@ def test_hanging_invocation_is_answered_by_the_cpu_at_its_deadline(
     assert accelerator.is_lost
 
 
-def test_accelerator_that_came_back_is_left_alone_until_the_next_start(
+def test_accelerator_that_came_back_is_left_alone_until_it_is_tried(
     answer: Callable[[float], float], fast: FakeInterpreter
 ) -> None:
     fast.may_answer.clear()
@@ -135,8 +136,37 @@ def test_loss_by_one_model_moves_the_others_to_the_cpu(
     assert fast.invoked == 1
 
 
+def test_model_returns_to_the_accelerator_that_is_back(
+    answer: Callable[[float], float], fast: FakeInterpreter, accelerator: Accelerator
+) -> None:
+    fast.error = RuntimeError("unplugged")
+    assert answer(1) == 2
+    fast.error = None
+
+    assert accelerator.resume()
+
+    assert not accelerator.is_lost
+    assert answer(2) == 102
+
+
+def test_accelerator_that_hung_is_used_anew(
+    answer: Callable[[float], float], fast: FakeInterpreter, accelerator: Accelerator
+) -> None:
+    fast.may_answer.clear()
+    assert answer(1) == 2
+    fast.may_answer.set()
+
+    assert accelerator.resume()
+
+    assert [answer(2), answer(3)] == [102, 103]
+
+
 def test_compiled_model_with_other_tensors_is_refused(accelerator: Accelerator) -> None:
+    guarded = Guarded(
+        FakeInterpreter(1),
+        accelerator,
+        lambda: FakeInterpreter(1, width=3),
+        file=Path("other.tflite"),
+    )
     with pytest.raises(Misconfigured, match=r"other\.tflite \(edgetpu_file\) has other inputs"):
-        Guarded(
-            FakeInterpreter(1, width=3), FakeInterpreter(1), accelerator, file=Path("other.tflite")
-        )
+        accelerator.join(guarded.begin)

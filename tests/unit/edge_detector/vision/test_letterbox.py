@@ -3,7 +3,7 @@ import pytest
 from edge_detector.vision.arrays import Picture
 from edge_detector.vision.letterbox import Letterbox
 from edge_detector.vision.quantisation import FLOAT, Quantisation
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -58,6 +58,7 @@ def test_point_of_the_frame_is_found_at_its_scaled_place(
 
     tensor, scale = Letterbox(32, fill=0).fit(frame)
 
+    assume(min(height, width) * scale >= 2)  # in a single row both halves are the same pixels
     middle = np.array([(rows.start + rows.stop) / 2, (columns.start + columns.stop) / 2]) * scale
     white = np.argwhere(tensor[0, :, :, 0] > 127)
     if len(white):

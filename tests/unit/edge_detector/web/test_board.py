@@ -15,7 +15,7 @@ _SIZE = (1280, 720)
 
 def _shown(clock: FakeClock, picture: Picture | None, *, age_s: float = 0.0) -> Shown:
     face = ShownFace((10, 20, 30, 40), Label.NO_MASK, 0.9, 7)
-    return Shown(picture, _SIZE, (face,), clock.now() - timedelta(seconds=age_s), 12.5)
+    return Shown(lambda: picture, _SIZE, (face,), clock.now() - timedelta(seconds=age_s), 12.5)
 
 
 @pytest.fixture

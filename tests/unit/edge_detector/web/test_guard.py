@@ -112,6 +112,7 @@ async def test_guesses_are_slowed_and_the_right_token_waits_with_them(
 
     assert blocked.status_code == by_header.status_code == 429
     assert blocked.headers["retry-after"] == "60"
+    assert "Wait 60 seconds" in blocked.text
     clock.advance(60)
     assert (await _sign_in(stranger)).status_code == 303
 
@@ -120,11 +121,14 @@ async def test_wrong_login_says_so_on_the_page(stranger: httpx.AsyncClient) -> N
     answer = await _sign_in(stranger, "wrong")
 
     assert "This token is wrong" in answer.text
+    assert 'id="note"></p>' in (await stranger.get("/login")).text
     assert answer.headers["content-type"].startswith("text/html")
 
 
 async def test_login_form_is_small(stranger: httpx.AsyncClient) -> None:
-    assert (await _sign_in(stranger, "x" * 5000)).status_code == 413
+    answer = await _sign_in(stranger, "x" * 5000)
+
+    assert (answer.status_code, answer.json()["detail"]) == (413, "the form is too large")
 
 
 @pytest.mark.parametrize("path", ["/login", "/v1/predict", "/live/cameras/door/stop"])

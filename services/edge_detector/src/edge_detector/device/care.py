@@ -116,6 +116,7 @@ class Care:
             is_throttled=self._sensed.is_throttled or self.heat.is_throttling,
             disk_free_bytes=body.disk_free_bytes(),
             backlog=body.backlog(),
+            problems=heartbeat.problems(body.outbox_path),
         )
         cameras = self.rates.pulses(body.cameras(), now_s)
         return heartbeat.compose(body.about, vitals, cameras, now=self._clock.now())

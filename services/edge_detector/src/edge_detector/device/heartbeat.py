@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from maskwatch_proto.device_event import CAMERAS_MAX, MODELS_MAX, CameraPulse, Heartbeat
+from maskwatch_proto.device_event import (
+    CAMERAS_MAX,
+    MODELS_MAX,
+    PROBLEMS_MAX,
+    CameraPulse,
+    Heartbeat,
+)
+from maskwatch_runtime.outbox import quarantine
 from maskwatch_runtime.outbox.outbox import Outbox
 
 # What the contract takes; a clock that was set by decades makes larger ages.
@@ -46,6 +53,7 @@ class Vitals:
     is_throttled: bool = False
     disk_free_bytes: int | None = None
     backlog: Backlog = Backlog()
+    problems: tuple[str, ...] = ()
 
 
 def compose(
@@ -65,6 +73,7 @@ def compose(
         waiting=min(vitals.backlog.waiting, _COUNT_MAX),
         oldest_waiting_s=_seconds(age_s),
         cameras=cameras[:CAMERAS_MAX],
+        problems=vitals.problems[:PROBLEMS_MAX],
     )
 
 
@@ -110,6 +119,12 @@ def backlog(outbox: Path) -> Backlog:
             return Backlog(reader.unsent_count(), reader.oldest_unsent_at())
     except (sqlite3.Error, OSError, KeyError):  # KeyError: a new file, still without its tables
         return Backlog()
+
+
+def problems(outbox: Path) -> tuple[str, ...]:
+    """Return what somebody should look after: damaged files that lie beside the outbox."""
+    found = quarantine.held(outbox)
+    return tuple(f"a damaged outbox was put aside: {one.name}" for one in found)
 
 
 def disk_free_bytes(path: Path) -> int | None:

@@ -9,29 +9,30 @@ from uuid import uuid4
 from maskwatch_proto.alert import Device
 from maskwatch_runtime import admin, retry
 from maskwatch_runtime.clock import Clock, SystemClock
-from maskwatch_runtime.errors import Misconfigured, Unavailable
+from maskwatch_runtime.errors import Misconfigured
 from maskwatch_runtime.health import Health
 from maskwatch_runtime.lifecycle import supervise
 from prometheus_client import CollectorRegistry
 
+from edge_detector import storing, tls
+from edge_detector.broker import Broker
 from edge_detector.device.clock import Timekeeper
-from edge_detector.gateway import boards, http, tls
+from edge_detector.forward import wiring
+from edge_detector.gateway import boards, http
 from edge_detector.gateway.boards import Fleet
 from edge_detector.gateway.compose import Gateway
-from edge_detector.gateway.durable import TellingStore
-from edge_detector.gateway.forward import wiring
 from edge_detector.gateway.http import Address, Api
 from edge_detector.gateway.intake import Intake, Policy
 from edge_detector.gateway.limits import Rate
 from edge_detector.gateway.link import Link
 from edge_detector.gateway.live_view import Listener
 from edge_detector.gateway.metrics import GatewayMetrics
-from edge_detector.gateway.mqtt import Broker, Subscriber, Topics
+from edge_detector.gateway.mqtt import Subscriber, Topics
 from edge_detector.gateway.reception import Options, Receipts, Reception
 from edge_detector.gateway.results import Limits
 from edge_detector.gateway.settings import GatewaySettings
 from edge_detector.metrics import Metrics
-from edge_detector.spool import Spool
+from edge_detector.spool import Spool, Store
 
 _TICK_S = 1.0
 
@@ -60,10 +61,10 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
     _check_ways_in(settings, fleet)
     parts = Parts(settings, fleet, clock, Health(clock), GatewayMetrics(registry))
     receipts = Receipts()
-    forwarder = wiring.forwarder(settings, parts.metrics)
+    forwarder = wiring.forwarder(settings, registry)
     told = [receipts.stored, *([forwarder.offer] if forwarder else [])]
     spool = Spool(
-        _opened(TellingStore(settings.outbox_path, *told), parts.health),
+        storing.opened(Store(settings.outbox_path, *told), parts.health),
         capacity=settings.gateway_events_in_memory_max,
         health=parts.health,
         metrics=Metrics(registry),
@@ -79,19 +80,10 @@ async def serve(settings: GatewaySettings, stop: asyncio.Event) -> None:
             port=settings.admin_port,
             stop=stop,
         ),
-        _store(spool, is_stored),
+        storing.run(spool, is_stored),
         *([forwarder.run(is_stored)] if forwarder else []),
         _receive(reception, channels, stop),
     )
-
-
-def _opened(store: TellingStore, health: Health) -> TellingStore:
-    """Return the store: what can never work is refused now, a bad disk is waited for."""
-    try:
-        store.open()
-    except Unavailable as error:
-        health.missing(error.dependency, error.reason)
-    return store
 
 
 def _check_ways_in(settings: GatewaySettings, fleet: Fleet) -> None:
@@ -172,15 +164,6 @@ def _broker(settings: GatewaySettings) -> Broker:
         settings.gateway_mqtt_username,
         settings.gateway_mqtt_password,
     )
-
-
-async def _store(spool: Spool, is_stored: asyncio.Event) -> None:
-    try:
-        lost = await asyncio.to_thread(spool.run)
-    finally:
-        is_stored.set()
-    if lost:
-        raise RuntimeError(f"{lost} events could not be stored before the end")
 
 
 async def _receive(reception: Reception, channels: list[Channel], stop: asyncio.Event) -> None:

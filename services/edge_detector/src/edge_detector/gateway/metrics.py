@@ -1,15 +1,12 @@
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter
 
 
 class GatewayMetrics:
-    """Every metric of the gateway besides those of the spool, one line each."""
+    """Every metric of the gateway besides those of the spool and of forwarding, one line each."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, meaning: str, *labels: str) -> Counter:
             return Counter(f"edge_detector_gateway_{name}", meaning, labels, registry=registry)
-
-        def gauge(name: str, meaning: str) -> Gauge:
-            return Gauge(f"edge_detector_gateway_{name}", meaning, registry=registry)
 
         self.results = counter(
             "results",
@@ -30,9 +27,3 @@ class GatewayMetrics:
             "Times that broker or live view went away or could not be reached",
             "channel",
         )
-        self.forward_waiting = gauge("forward_waiting", "Events that wait to be forwarded")
-        self.forwarded = counter("forwarded", "Events forwarded")
-        self.forward_dropped = counter(
-            "forward_dropped", "Events not forwarded, by reason: full, refused or lost", "reason"
-        )
-        self.forward_failures = counter("forward_failures", "Failed attempts to forward an event")

@@ -4,16 +4,16 @@ What the broker has not been acknowledged for it delivers again, to this run or 
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import aiomqtt
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.retry import Backoff
-from pydantic import SecretStr
 
+from edge_detector import broker as brokers
+from edge_detector.broker import Broker
 from edge_detector.gateway.link import Link
 from edge_detector.gateway.metrics import GatewayMetrics
 from edge_detector.gateway.reception import Received, Reception, Way
@@ -25,21 +25,7 @@ _UNRELIABLE = Way("mqtt")
 _BATCH = 64
 # Brokers bound what is unacknowledged (mosquitto: 20, AWS IoT: 100); of QoS 0 there is no end.
 _UNRELIABLE_MAX = 1000
-_KEEPALIVE_S = 30
-_TIMEOUT_S = 10.0
 _REFUSED = 128  # of a subscription: MQTT 3.1.1, section 3.9.3
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """How to reach a broker; `tls` None is a connection in clear."""
-
-    host: str
-    port: int
-    client_id: str
-    tls: ssl.SSLContext | None = None
-    username: str = ""
-    password: SecretStr = field(default=SecretStr(""), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +62,6 @@ def board_of(topic: str, pattern: str) -> str | None:
     return None
 
 
-def client(broker: Broker, **options: Any) -> aiomqtt.Client:
-    """Return a client that is not connected yet."""
-    return aiomqtt.Client(
-        broker.host,
-        broker.port,
-        identifier=broker.client_id,
-        username=broker.username or None,
-        password=broker.password.get_secret_value() or None,
-        tls_context=broker.tls,
-        timeout=_TIMEOUT_S,
-        keepalive=_KEEPALIVE_S,
-        **options,
-    )
-
-
 class Subscriber:
     """Takes results from a broker for as long as the service runs."""
 
@@ -107,7 +78,7 @@ class Subscriber:
 
     async def _session(self, stop: asyncio.Event) -> None:
         inbox = Inbox(self._link.metrics)
-        connection = client(
+        connection = brokers.client(
             self._broker,
             clean_session=False,
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: inbox),  # noqa: ARG005 - the library's argument

@@ -21,6 +21,8 @@ from edge_detector.vision.arrays import Floats
 
 # Of a new look in the remembered one: light and posture change slowly.
 _LOOK_SHARE = 0.2
+# Of somebody who is known already; describing them costs time in every frame.
+_LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ class Rules:
 class Sighting:
     """A person seen in a frame, where a mask is required and large enough to be judged.
 
-    `track` is the tracker's number; `look` the colours below the face, None when out of sight;
+    `track` is the tracker's number; `look` the colours below the face, None when out of sight, or
+    not looked at because `is_look_due` said no;
     `score` that it is a face, in [0, 1].
     """
 
@@ -73,6 +76,7 @@ class Episode:
         look: The colours of the clothes; None while they were never in sight.
         votes: On the mask; forgotten when somebody comes back.
         verdict: What the votes last agreed on.
+        looked_s: When the clothes were last looked at; None with `look`.
         alerted_s: When an alert was raised.
         masked_s: When the verdict was `mask` for the first time after that.
     """
@@ -84,6 +88,7 @@ class Episode:
     seen_s: float
     sightings: int = 0
     look: Floats | None = None
+    looked_s: float | None = None
     votes: Votes = field(default_factory=Votes)
     verdict: Label = Label.UNSURE
     alerted_s: float | None = None
@@ -121,6 +126,14 @@ class Step:
     begun: tuple[Episode, ...] = ()
     violations: tuple[tuple[Episode, Violation], ...] = ()
     ended: tuple[Episode, ...] = ()
+
+
+def is_look_due(episodes: Episodes, track: int, *, at_s: float) -> bool:
+    """Return whether somebody's clothes are worth a look: not known yet, or not seen lately."""
+    episode = episodes.of_track(track)
+    if episode is None or episode.looked_s is None:
+        return True
+    return at_s - episode.looked_s >= _LOOK_EVERY_S
 
 
 def update(
@@ -225,6 +238,7 @@ def _seen(episode: Episode, sighting: Sighting, *, at_s: float, rules: Rules) ->
         seen_s=at_s,
         sightings=episode.sightings + 1,
         look=_mixed(episode.look, sighting.look),
+        looked_s=episode.looked_s if sighting.look is None else at_s,
         votes=cast,
         verdict=verdict,
         masked_s=masked_s,

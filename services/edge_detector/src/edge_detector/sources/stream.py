@@ -28,7 +28,8 @@ class Timeouts:
 class StreamSource:
     """Frames of a stream, at most `fps` a second.
 
-    Every packet is decoded, since later ones build on it; only frames that are due are converted.
+    Every packet is decoded where later ones build on it; only frames that are due are converted.
+    Of a stream of separate pictures (MJPEG) what is not due is not decoded either.
 
     Args:
         address: rtsp, rtsps, http or https; user and password may stand in it and are never told.
@@ -48,11 +49,16 @@ class StreamSource:
     def frames(self, stop: Stop) -> Iterator[Frame]:
         sampler = Sampler(self._fps)
         with self._opened() as container:
-            for decoded in self._decoded(container, stop):
+            is_each_alone = container.streams.video[0].codec_context.codec.intra_only
+            decoder = _Decoder()
+            for packet in self._packets(container, stop):
                 at_s = self._clock.monotonic_s()
-                if sampler.is_due(at_s):
-                    picture = decoded.to_ndarray(format="bgr24")
-                    yield Frame(np.asarray(picture, np.uint8), self._clock.now(), at_s)
+                if is_each_alone and not sampler.is_due(at_s):
+                    continue
+                for decoded in decoder.frames(packet):
+                    if is_each_alone or sampler.is_due(at_s):
+                        picture = decoded.to_ndarray(format="bgr24")
+                        yield Frame(np.asarray(picture, np.uint8), self._clock.now(), at_s)
 
     def _opened(self) -> Any:
         try:
@@ -72,8 +78,8 @@ class StreamSource:
         container.streams.video[0].thread_type = "SLICE"
         return container
 
-    def _decoded(self, container: Any, stop: Stop) -> Iterator[Any]:
-        broken = 0
+    @staticmethod
+    def _packets(container: Any, stop: Stop) -> Iterator[Any]:
         packets = container.demux(container.streams.video[0])
         while not stop.is_set():
             try:
@@ -83,16 +89,31 @@ class StreamSource:
             # The empty packet that empties the decoder at the end; not every live one has a time.
             if packet is None or not packet.size:
                 raise SourceAway("the stream has ended")
-            try:
-                frames = packet.decode()
-            except (FFmpegError, ValueError):
-                # After a loss, until the next key frame; without an end it is garbage.
-                broken += 1
-                if broken >= _BROKEN_IN_A_ROW_MAX:
-                    raise SourceAway("the stream cannot be decoded") from None
-                continue
-            broken = 0 if frames else broken
-            yield from frames
+            yield packet
+
+
+class _Decoder:
+    """Decodes packets; single broken ones are left out."""
+
+    def __init__(self) -> None:
+        self._broken = 0
+
+    def frames(self, packet: Any) -> list[Any]:
+        """Return what the packet completes.
+
+        Raises:
+            SourceAway: So many in a row could not be decoded that it is garbage.
+        """
+        try:
+            frames: list[Any] = packet.decode()
+        except (FFmpegError, ValueError):
+            # After a loss, until the next key frame; without an end it is garbage.
+            self._broken += 1
+            if self._broken >= _BROKEN_IN_A_ROW_MAX:
+                raise SourceAway("the stream cannot be decoded") from None
+            return []
+        self._broken = 0 if frames else self._broken
+        return frames
 
 
 def _options(address: str, timeouts: Timeouts) -> dict[str, str]:

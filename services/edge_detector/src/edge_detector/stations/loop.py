@@ -67,12 +67,15 @@ class Outlet:
         taken: Told of each frame that is taken up, by its camera's name.
         health: Not ready while no camera works.
         progress: Not live when a frame is never done.
+        ended: Told how many frames there were once every source has ended; the loop then waits for
+            other cameras. None: it returns.
     """
 
     put: Callable[[Event], None]
     taken: Callable[[str], None]
     health: Health
     progress: Progress
+    ended: Callable[[int], None] | None = None
 
 
 class LoopEnded(Exception):  # noqa: N818 - named for what has happened
@@ -117,7 +120,7 @@ class Loop:
         done.result()
 
     def run(self, halt: threading.Event) -> int:
-        """Judge frames until every source has ended or `halt` is set; return how many.
+        """Judge frames until `halt` is set, or every source has ended; return how many.
 
         Raises:
             RuntimeError: A station has failed; its own error is the cause.
@@ -126,8 +129,7 @@ class Loop:
             frames = self._take_turns(halt)
         finally:
             self._end()
-        for turn in self._turns:
-            self._put(turn.judge.close(self._clock.now()))
+        self._close()
         return frames
 
     def _take_turns(self, halt: threading.Event) -> int:
@@ -140,9 +142,23 @@ class Loop:
             if index is not None:
                 frames += self._judge(index)
             elif not self._asked and all(turn.camera.has_ended for turn in self._turns):
-                break
+                if self._outlet.ended is None:
+                    break
+                self._rest(halt, self._outlet.ended, frames)
             self._tick()
         return frames
+
+    def _rest(self, halt: threading.Event, ended: Callable[[int], None], frames: int) -> None:
+        """Say that nothing is left to watch, and wait for other cameras or the end."""
+        self._close()
+        ended(frames)
+        while not (self._asked or halt.is_set()):
+            with self._arrived:
+                self._arrived.wait_for(lambda: self._asked, _LOOK_S)
+
+    def _close(self) -> None:
+        for turn in self._turns:
+            self._put(turn.judge.close(self._clock.now()))
 
     def _end(self) -> None:
         with self._arrived:

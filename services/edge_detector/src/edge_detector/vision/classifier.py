@@ -1,7 +1,7 @@
 """A second look at each face: a model that judges the mask on a cut from the frame."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Unpack
 
 import cv2
 import numpy as np
@@ -9,10 +9,9 @@ from maskwatch_runtime.errors import Misconfigured
 
 from edge_detector.vision import crops, delegate, inference
 from edge_detector.vision import manifest as manifests
-from edge_detector.vision.accelerator import Accelerator
 from edge_detector.vision.arrays import Floats, Picture
-from edge_detector.vision.delegate import Files
-from edge_detector.vision.inference import Interpreter, Port, Runtime
+from edge_detector.vision.delegate import Files, How
+from edge_detector.vision.inference import Interpreter, Port
 from edge_detector.vision.manifest import ClassifierManifest
 from edge_detector.vision.quantisation import PixelCode
 
@@ -121,13 +120,7 @@ class Classifier:
             )
 
 
-def load(
-    path: Path,
-    *,
-    runtime: Literal["auto"] | Runtime = "auto",
-    threads: int = 1,
-    accelerator: Accelerator | None = None,
-) -> Classifier:
+def load(path: Path, **how: Unpack[How]) -> Classifier:
     """Build the classifier whose manifest is at `path`, everything checked; see `delegate.load`.
 
     Raises:
@@ -136,7 +129,5 @@ def load(
     manifest = manifests.read_classifier(path)
     file = manifests.model_file(path, manifest)
     files = Files(file, manifests.edgetpu_file(path, manifest))
-    interpreter, name = delegate.load(
-        files, runtime=runtime, threads=threads, accelerator=accelerator
-    )
+    interpreter, name = delegate.load(files, **how)
     return Classifier(interpreter, manifest, file=file, runtime=name)

@@ -1,21 +1,22 @@
 """Models on an accelerator: the Coral Edge TPU, or any other external delegate.
 
 An accelerator hangs off a bus: it may be missing, refuse, be pulled out or never answer. Each of
-these ends on the CPU, at once and until the next start.
+these ends on the CPU, at once; `Accelerator.keep_trying` brings the models back.
 """
 
 import json
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict, Unpack
 
 import structlog
-from maskwatch_runtime.errors import Misconfigured
+from maskwatch_runtime.errors import Misconfigured, Unavailable
 
 from edge_detector.vision import inference
-from edge_detector.vision.accelerator import Accelerator, Plugin
+from edge_detector.vision.accelerator import Accelerator
 from edge_detector.vision.guarded import Guarded
 from edge_detector.vision.inference import Interpreter, Runtime
 
@@ -31,24 +32,27 @@ class Files(NamedTuple):
     edgetpu: Path | None = None
 
 
-def load(
-    files: Files,
-    *,
-    runtime: Literal["auto"] | Runtime = "auto",
-    threads: int = 1,
-    accelerator: Accelerator | None = None,
-) -> tuple[Interpreter, str]:
+class How(TypedDict, total=False):
+    """What runs a model: `runtime` (auto), `threads` of the CPU (1), `accelerator` (None)."""
+
+    runtime: Literal["auto"] | Runtime
+    threads: int
+    accelerator: Accelerator | None
+
+
+def load(files: Files, **how: Unpack[How]) -> tuple[Interpreter, str]:
     """Return an interpreter of the model, and what runs it on the CPU; see `inference.load`.
 
-    With an accelerator the model runs there for as long as that goes well. It is tried in a process
-    of its own first: loading and preparing hold Python's lock, and a library may crash.
+    With an accelerator the model runs there whenever that goes well; see `Accelerator.join`.
 
     Raises:
         Misconfigured: The file for the CPU cannot be loaded, or the one for the Edge TPU has other
             inputs or outputs. A failing accelerator is no error.
     """
+    runtime, threads = how.get("runtime", "auto"), how.get("threads", 1)
     standby, name = inference.load(files.cpu, runtime=runtime, threads=threads)
-    if accelerator is None or accelerator.is_lost:
+    accelerator = how.get("accelerator")
+    if accelerator is None:
         return standby, name
     file = files.edgetpu if accelerator.plugin.is_edgetpu else files.cpu
     if file is None:
@@ -59,31 +63,33 @@ def load(
             model=files.cpu.name,
         )
         return standby, name
-    reason = probe(accelerator, file, runtime=runtime, threads=threads)
-    if reason is None:
-        try:
-            made = build(accelerator.plugin, file, runtime=runtime, threads=threads)
-        except (Misconfigured, ValueError, RuntimeError, OSError, AttributeError) as error:
-            reason = str(error)
-        else:
-            accelerator.used()
-            _log.info("model accelerated", action="load", library=accelerator.plugin.library)
-            return Guarded(made, standby, accelerator, file=file), name
-    accelerator.lost(reason)
-    return standby, name
+    tried = partial(build, accelerator, file, runtime=runtime, threads=threads)
+    guarded = Guarded(standby, accelerator, tried, file=file)
+    accelerator.join(guarded.begin)
+    return guarded, name
 
 
 def build(
-    plugin: Plugin, file: Path, *, runtime: Literal["auto"] | Runtime, threads: int
+    accelerator: Accelerator, file: Path, *, runtime: Literal["auto"] | Runtime, threads: int
 ) -> Interpreter:
     """Return an interpreter with the delegate in it, ready to be invoked.
 
+    It is tried in a process of its own first: loading and preparing hold Python's lock, and a
+    library may crash.
+
     Raises:
-        Misconfigured, ValueError, RuntimeError, OSError, AttributeError: It does not come up.
+        Unavailable: It does not come up.
     """
-    delegate = inference.load_delegate(plugin.library, plugin.options, runtime=runtime)
-    made, _ = inference.load(file, runtime=runtime, threads=threads, delegates=[delegate])
-    made.allocate_tensors()
+    reason = probe(accelerator, file, runtime=runtime, threads=threads)
+    if reason is not None:
+        raise Unavailable("accelerator", reason)
+    plugin = accelerator.plugin
+    try:
+        delegate = inference.load_delegate(plugin.library, plugin.options, runtime=runtime)
+        made, _ = inference.load(file, runtime=runtime, threads=threads, delegates=[delegate])
+        made.allocate_tensors()
+    except (Misconfigured, ValueError, RuntimeError, OSError, AttributeError) as error:
+        raise Unavailable("accelerator", str(error)) from error
     return made
 
 

@@ -2,18 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Unpack
 
 import numpy.typing as npt
 from maskwatch_runtime.errors import Misconfigured
 
 from edge_detector.vision import delegate, inference
 from edge_detector.vision import manifest as manifests
-from edge_detector.vision.accelerator import Accelerator
 from edge_detector.vision.arrays import Floats, Integers
 from edge_detector.vision.boxes import Grid, grid
-from edge_detector.vision.delegate import Files
-from edge_detector.vision.inference import Interpreter, Port, Runtime
+from edge_detector.vision.delegate import Files, How
+from edge_detector.vision.inference import Interpreter, Port
 from edge_detector.vision.letterbox import Letterbox
 from edge_detector.vision.manifest import Manifest
 from edge_detector.vision.quantisation import Quantisation
@@ -106,13 +105,7 @@ class Model:
         return found[0]
 
 
-def load(
-    path: Path,
-    *,
-    runtime: Literal["auto"] | Runtime = "auto",
-    threads: int = 1,
-    accelerator: Accelerator | None = None,
-) -> Model:
+def load(path: Path, **how: Unpack[How]) -> Model:
     """Build the model whose manifest is at `path`, everything checked; see `delegate.load`.
 
     Raises:
@@ -121,7 +114,5 @@ def load(
     manifest = manifests.read(path)
     file = manifests.model_file(path, manifest)
     files = Files(file, manifests.edgetpu_file(path, manifest))
-    interpreter, name = delegate.load(
-        files, runtime=runtime, threads=threads, accelerator=accelerator
-    )
+    interpreter, name = delegate.load(files, **how)
     return Model(interpreter, manifest, file=file, runtime=name)

@@ -15,7 +15,8 @@ from maskwatch_runtime.clock import Clock
 from edge_detector.vision.arrays import Picture
 
 _EPISODES_MAX = 30
-_THUMBNAIL_PX = 160
+# Seen small in the list, and as large as this when it is opened.
+_THUMBNAIL_PX = 480
 _QUALITY, _THUMBNAIL_QUALITY = 72, 78
 # The rate is that of the last so many frames.
 _RATE_FRAMES = 11
@@ -45,14 +46,15 @@ class Shown:
     """One judged frame.
 
     Attributes:
-        picture_bgr: As privacy leaves it, shape (H, W, 3), never written to again; None when no
-            pixel may leave memory.
+        picture: Returns it as privacy leaves it, shape (H, W, 3), or None when no pixel may leave
+            memory. Called once, for the first who looks, from a thread of the page: blurring costs
+            more than showing, and the detection's thread waits for nobody.
         size_wh: Of the frame, px.
         taken_at: When the camera took it.
         inference_ms: Finding and judging the faces.
     """
 
-    picture_bgr: Picture | None
+    picture: Callable[[], Picture | None]
     size_wh: tuple[int, int]
     faces: tuple[ShownFace, ...]
     taken_at: datetime
@@ -100,7 +102,7 @@ class Frame:
         """Return the picture, scaled down; empty when there is none to be shown."""
         with self._lock:
             if self._jpeg is None:
-                picture = self.shown.picture_bgr
+                picture = self.shown.picture()
                 self._jpeg = (
                     b""
                     if picture is None
@@ -196,10 +198,11 @@ class Board:
             self._version += 1
         self._tell()
 
-    @property
-    def is_watched(self) -> bool:
-        """Whether a browser looks at it."""
-        return bool(self._listeners)
+    def withhold(self, camera: str) -> None:
+        """Take a camera's picture off the board until its next frame: its privacy has changed."""
+        with self._lock:
+            if camera in self._cameras:
+                self._cameras[camera].frame = None
 
     @property
     def version(self) -> int:

@@ -2,12 +2,13 @@
 
 from importlib import resources
 from pathlib import Path
+from string import Template
 from typing import Protocol
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.websockets import WebSocket
 
 from edge_detector.web import access, bodies, guard, live
@@ -17,6 +18,10 @@ from edge_detector.web.problems import Problem
 
 STATIC = Path(str(resources.files("edge_detector.web"))) / "static"
 _FORM_BYTES_MAX = 4096
+_NOTES = {
+    401: "This token is wrong.",
+    429: "Too many wrong tokens. Wait {wait_s} seconds, then try again.",
+}
 
 
 class Controls(Protocol):
@@ -77,16 +82,15 @@ def _add_login(routes: APIRouter, keys: Keys) -> None:
     def form() -> Response:
         if keys.token is None:
             return RedirectResponse("/", 303)
-        return FileResponse(STATIC / "login.html")
+        return _form()
 
     @routes.post(guard.LOGIN)
     async def login(request: Request) -> Response:
-        address = guard.address_of(request)
+        given = await _field(request, "token")
         try:
-            keys.check(await _field(request, "token"), address)
+            keys.check(given, guard.address_of(request))
         except Problem as problem:
-            wrong = "login-wrong.html" if problem.status == 401 else "login-wait.html"
-            return FileResponse(STATIC / wrong, problem.status, headers=problem.headers)
+            return _form(problem)
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
             access.COOKIE,
@@ -104,6 +108,17 @@ def _add_login(routes: APIRouter, keys: Keys) -> None:
         answer = RedirectResponse(guard.LOGIN, 303)
         answer.delete_cookie(access.COOKIE)
         return answer
+
+
+def _form(refusal: Problem | None = None) -> Response:
+    """Return the login, and in it why the last token was refused."""
+    if refusal is None:
+        note, status, headers = "", 200, {}
+    else:
+        note, status, headers = _NOTES[refusal.status], refusal.status, refusal.headers
+        note = note.format(wait_s=headers.get("Retry-After"))
+    form = Template((STATIC / "login.html").read_text(encoding="utf-8"))
+    return HTMLResponse(form.substitute(note=note), status, headers)
 
 
 async def _field(request: Request, name: str) -> str:

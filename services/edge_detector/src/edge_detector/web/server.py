@@ -1,6 +1,7 @@
 """The web server put together from its parts."""
 
 import asyncio
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from edge_detector.web import access, frames, page, predict
+from edge_detector.web import access, frames, page, predict, tls
 from edge_detector.web.board import Board
 from edge_detector.web.frames import Cameras, Intake
 from edge_detector.web.guard import Guard, Keys, SafeHeaders
@@ -111,6 +112,7 @@ async def serve(app: FastAPI, settings: WebSettings, *, stop: asyncio.Event) -> 
         Misconfigured: The port is taken, or the certificate cannot be read.
     """
     host = settings.web_host
+    context = _tls(settings)
     try:
         listener = admin.listen(host, settings.web_port)
     except OSError as error:
@@ -125,17 +127,11 @@ async def serve(app: FastAPI, settings: WebSettings, *, stop: asyncio.Event) -> 
         server_header=False,
         ws="websockets-sansio",
         ws_max_size=64 * 1024,
-        ssl_certfile=settings.web_tls_certificate,
-        ssl_keyfile=settings.web_tls_key,
+        ssl_context_factory=None if context is None else lambda *_: context,
         timeout_graceful_shutdown=2,
     )
-    try:
-        config.load()
-    except OSError as error:
-        listener.close()
-        raise Misconfigured(f"MASKWATCH_WEB_TLS_CERTIFICATE or _KEY: {error}") from error
     server = admin.Server(config)
-    scheme = "https" if config.is_ssl else "http"
+    scheme = "http" if context is None else "https"
     port = listener.getsockname()[1]
     _log.info("web page", action="listen_web", host=host, port=port, scheme=scheme)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -145,6 +141,11 @@ async def serve(app: FastAPI, settings: WebSettings, *, stop: asyncio.Event) -> 
         server.should_exit = True
         await serving
         listener.close()
+
+
+def _tls(settings: WebSettings) -> ssl.SSLContext | None:
+    certificate, key = settings.web_tls_certificate, settings.web_tls_key
+    return None if certificate is None or key is None else tls.server(certificate, key)
 
 
 async def _refused(_: Request, problem: Problem) -> Response:

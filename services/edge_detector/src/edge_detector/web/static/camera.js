@@ -2,7 +2,10 @@
 
 import { describeFaces, drawFrame } from "./draw.js";
 
+// A picture is old after so long, or after so many frames of a camera that is slower than that.
 const OLD_MS = 1500;
+const OLD_MS_MAX = 10_000;
+const OLD_FRAMES = 2.5;
 const WORDS = { live: "Live", old: "Frozen", down: "Down", stopped: "Stopped", waiting: "Waiting", lost: "No connection" };
 
 export class CameraCard {
@@ -15,11 +18,14 @@ export class CameraCard {
   #state = "waiting";
   #reason = "";
   #told = 0;
+  #isAsking = false;
+  #inferenceMs = 0;
 
-  constructor(name, connection, announce) {
+  constructor(name, connection, announcer) {
     this.name = name;
     this.#connection = connection;
-    this.announce = announce;
+    this.announcer = announcer;
+    announcer.suppose(name, `${name}: ${WORDS.live}`);
     this.element = document.getElementById("camera").content.firstElementChild.cloneNode(true);
     this.element.dataset.camera = name;
     this.element.querySelector("h3").textContent = name;
@@ -38,7 +44,6 @@ export class CameraCard {
     this.#reason = reason;
     const isStopped = state === "stopped";
     this.button.hidden = !hasControls;
-    this.button.disabled = false;
     this.button.textContent = isStopped ? "Start" : "Stop";
     this.button.setAttribute("aria-label", `${isStopped ? "Start" : "Stop"} ${this.name}`);
     this.refresh();
@@ -71,6 +76,8 @@ export class CameraCard {
     image?.close();
     this.#takenMs = header.taken_ms;
     this.#header = header;
+    // Where nothing moved no model looked: what the last look took stays.
+    this.#inferenceMs = header.inference_ms || this.#inferenceMs;
     this.refresh();
     const age = this.#age();
     this.element.dispatchEvent(new CustomEvent("shown", { bubbles: true, detail: { camera: this.name, sequence: header.sequence, age_ms: age } }));
@@ -87,7 +94,8 @@ export class CameraCard {
     const state = this.#judge(age);
     const badge = this.element.querySelector(".badge");
     if (badge.dataset.state !== state) {
-      if (state !== "waiting") this.announce(`${this.name}: ${WORDS[state]}`);
+      // That the connection is lost is said once, not by every card.
+      if (state !== "waiting" && state !== "lost") this.announcer.state(this.name, `${this.name}: ${WORDS[state]}`);
       badge.dataset.state = state;
       badge.querySelector(".text").textContent = WORDS[state];
     }
@@ -103,7 +111,12 @@ export class CameraCard {
     if (!this.#connection.isLive) return age === null ? "waiting" : "lost";
     if (this.#state !== "up") return this.#state;
     if (age === null) return "waiting";
-    return age > OLD_MS ? "old" : "live";
+    return age > this.#oldMs() ? "old" : "live";
+  }
+
+  #oldMs() {
+    const fps = this.#header?.fps;
+    return fps ? Math.min(OLD_MS_MAX, Math.max(OLD_MS, (1000 * OLD_FRAMES) / fps)) : OLD_MS;
   }
 
   #veilText(state, age) {
@@ -117,9 +130,9 @@ export class CameraCard {
 
   #facts(age) {
     if (!this.#header) return "";
-    const { fps, inference_ms: inference, faces } = this.#header;
+    const { fps, faces } = this.#header;
     const people = faces.length === 1 ? "1 face" : `${faces.length} faces`;
-    return `${fps.toFixed(1)} fps · ${Math.round(inference)} ms · ${people} · ${age === null ? "–" : (age / 1000).toFixed(1)} s old`;
+    return `${fps.toFixed(1)} fps · ${Math.round(this.#inferenceMs)} ms · ${people} · ${age === null ? "–" : (age / 1000).toFixed(1)} s old`;
   }
 
   // A screen reader that comes by hears who is in view; it is not told every frame.
@@ -131,16 +144,23 @@ export class CameraCard {
     this.#canvas.setAttribute("aria-label", `${this.name}, ${WORDS[state]}: ${seen}`);
   }
 
+  // The button stays enabled while it is waited for: a disabled one would lose the focus.
   async #toggle() {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
     const action = this.#state === "stopped" ? "start" : "stop";
-    this.button.disabled = true;
+    let trouble = "";
     try {
       const answer = await fetch(`/live/cameras/${encodeURIComponent(this.name)}/${action}`, { method: "POST" });
-      if (!answer.ok) throw new Error((await answer.json()).detail);
-    } catch (error) {
-      this.announce(`${this.name}: ${error.message}`);
+      if (!answer.ok) trouble = (await answer.json()).detail;
+    } catch {
+      trouble = "No answer from the detector: try again";
     }
-    this.button.disabled = false;
+    this.#isAsking = false;
+    const shown = this.element.querySelector(".trouble");
+    shown.hidden = !trouble;
+    setText(shown, trouble);
+    if (trouble) this.announcer.happened(`${this.name}: ${trouble}`);
   }
 }
 

@@ -1,8 +1,9 @@
 // The live page: one connection, a card a camera, the last episodes, this device's camera.
 
+import { Announcer } from "./announcer.js";
 import { CameraCard } from "./camera.js";
 import { Connection } from "./connection.js";
-import { showEpisodes } from "./episodes.js";
+import { Episodes } from "./episodes.js";
 import { OwnCamera } from "./own.js";
 
 const REFRESH_MS = 200;
@@ -10,14 +11,12 @@ const CONNECTION = { live: "Connected", silent: "No answer", lost: "Connection l
 const cards = new Map();
 const connection = new Connection();
 const own = new OwnCamera();
-const announcements = document.getElementById("announcements");
-
-function announce(text) {
-  announcements.textContent = text;
-}
+const announcer = new Announcer(document.getElementById("announcements"));
+const episodes = new Episodes(announcer);
+announcer.suppose("connection", CONNECTION.live);
 
 function card(name) {
-  if (!cards.has(name)) cards.set(name, new CameraCard(name, connection, announce));
+  if (!cards.has(name)) cards.set(name, new CameraCard(name, connection, announcer));
   return cards.get(name);
 }
 
@@ -33,7 +32,7 @@ connection.addEventListener("board", ({ detail }) => {
   document.getElementById("summary").textContent = names.length ? `${up} of ${names.length} up` : "";
   document.getElementById("sign-out").hidden = !detail.has_login;
   own.offer(detail.cameras.filter((camera) => camera.is_browser).map((camera) => camera.name));
-  showEpisodes(detail.episodes, announce);
+  episodes.show(detail.episodes);
 });
 
 connection.addEventListener("frame", ({ detail }) => card(detail.header.camera).take(detail));
@@ -41,7 +40,7 @@ connection.addEventListener("frame", ({ detail }) => card(detail.header.camera).
 connection.addEventListener("state", ({ detail }) => {
   document.getElementById("connection").dataset.state = detail;
   document.getElementById("connection-text").textContent = CONNECTION[detail];
-  if (detail !== "live") announce(CONNECTION[detail]);
+  announcer.state("connection", CONNECTION[detail]);
   for (const each of cards.values()) each.refresh();
 });
 

@@ -1,7 +1,7 @@
 // This device's camera: one frame at a time goes to the detector, the answer is drawn on that frame.
 // It can also stand in for a camera whose source is "browser": then the frames go there, and its card shows what is seen.
 
-import { drawFrame } from "./draw.js";
+import { describeFaces, drawFrame } from "./draw.js";
 
 const WIDTH_MAX = 640;
 const INTERVAL_MS = 200;
@@ -10,6 +10,7 @@ const WITHOUT_CAMERA = "This browser offers no camera here: open this page by ht
 
 export class OwnCamera {
   #stream = null;
+  #isStarting = false;
   #video = document.createElement("video");
   #grab = document.createElement("canvas");
   #root = document.getElementById("own");
@@ -37,14 +38,17 @@ export class OwnCamera {
     this.#feed.parentElement.hidden = !names.length;
   }
 
+  // The button stays enabled while it is waited for: a disabled one would lose the focus.
   async start() {
-    this.#button.disabled = true;
+    if (this.#isStarting) return;
+    this.#isStarting = true;
     try {
       this.#stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, facingMode: "user" }, audio: false });
     } catch (error) {
       this.#note.textContent = `The camera cannot be used: ${error.message}`;
-      this.#button.disabled = false;
       return;
+    } finally {
+      this.#isStarting = false;
     }
     this.#stream.getVideoTracks()[0].addEventListener("ended", () => this.stop("The camera has gone away."));
     this.#video.muted = true;
@@ -65,7 +69,6 @@ export class OwnCamera {
   #show(isOn) {
     this.#root.querySelector(".screen").hidden = !isOn;
     this.#facts.hidden = !isOn;
-    this.#button.disabled = false;
     this.#button.textContent = isOn ? "Stop this device's camera" : "Use this device's camera";
     this.#feed.disabled = isOn;
     if (isOn) this.#note.textContent = this.#feed.value ? `This device is the camera ${this.#feed.value}: whoever wears no mask before it becomes an alert.` : WITHOUT_TRACE;
@@ -132,6 +135,7 @@ export class OwnCamera {
     const faces = body.faces.map(({ box, label, probabilities }) => ({ xyxy: [box.left, box.top, box.right, box.bottom], label, probability: Math.max(...Object.values(probabilities)) }));
     const canvas = this.#root.querySelector("canvas");
     drawFrame(canvas, this.#grab, [body.picture.width_px, body.picture.height_px], faces);
+    canvas.setAttribute("aria-label", `Your camera: ${describeFaces(faces)}`);
     const people = faces.length === 1 ? "1 face" : `${faces.length} faces`;
     this.#facts.textContent = `${people} · ${Math.round(body.milliseconds.inference)} ms to judge · ${Math.round(tripMs)} ms there and back`;
     this.#root.dispatchEvent(new CustomEvent("judged", { bubbles: true, detail: body }));

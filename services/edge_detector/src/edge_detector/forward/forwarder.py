@@ -15,10 +15,10 @@ from maskwatch_runtime import retry
 from maskwatch_runtime.errors import Misconfigured, Unavailable
 from maskwatch_runtime.retry import Backoff
 
-from edge_detector.gateway.forward import form
-from edge_detector.gateway.forward.queue import Item, Queue
-from edge_detector.gateway.forward.target import Refused, Target
-from edge_detector.gateway.metrics import GatewayMetrics
+from edge_detector.forward import form
+from edge_detector.forward.metrics import ForwardMetrics
+from edge_detector.forward.queue import Item, Queue
+from edge_detector.forward.target import Refused, Target
 
 # In memory only for as long as the file is written to, or cannot be.
 _OFFERED_MAX = 1000
@@ -43,7 +43,7 @@ class Forwarder:
         queue: Queue,
         target: Target,
         *,
-        metrics: GatewayMetrics,
+        metrics: ForwardMetrics,
         with_pictures: bool = False,
         backoff: Backoff | None = None,
     ) -> None:
@@ -64,11 +64,11 @@ class Forwarder:
             self._offered.append(event)
             if len(self._offered) > _OFFERED_MAX:
                 self._offered.popleft()
-                self._metrics.forward_dropped.labels("lost").inc()
+                self._metrics.dropped.labels("lost").inc()
         try:
             self._loop.call_soon_threadsafe(self._is_offered.set)
         except RuntimeError:  # the loop has ended
-            self._metrics.forward_dropped.labels("lost").inc()
+            self._metrics.dropped.labels("lost").inc()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Forward until `stop` is set; what waits then is in the file for the next run."""
@@ -103,14 +103,14 @@ class Forwarder:
         try:
             async with self._file:
                 dropped = await asyncio.to_thread(self._queue.append, items)
-                self._metrics.forward_waiting.set(await asyncio.to_thread(self._queue.count))
+                self._metrics.waiting.set(await asyncio.to_thread(self._queue.count))
         except (Unavailable, Misconfigured) as error:
             _log.error("not queued to be forwarded", action="forward", reason=str(error))
             with self._lock:
                 self._offered.extendleft(reversed(events))
             return False
         if dropped:
-            self._metrics.forward_dropped.labels("full").inc(dropped)
+            self._metrics.dropped.labels("full").inc(dropped)
             _log.error("the oldest are not forwarded", action="forward", dropped=dropped)
         self._is_waiting.set()
         return True
@@ -141,7 +141,7 @@ class Forwarder:
                 await self._target.send(item)
                 self._metrics.forwarded.inc()
             except Refused as error:
-                self._metrics.forward_dropped.labels("refused").inc()
+                self._metrics.dropped.labels("refused").inc()
                 _log.error(
                     "event refused by the other side",
                     action="forward",
@@ -151,11 +151,11 @@ class Forwarder:
             self._backoff.reset()
             async with self._file:
                 await asyncio.to_thread(self._queue.remove, item.position)
-                self._metrics.forward_waiting.set(await asyncio.to_thread(self._queue.count))
+                self._metrics.waiting.set(await asyncio.to_thread(self._queue.count))
         return bool(items)
 
     def _failed(self, error: Unavailable | Misconfigured) -> None:
-        self._metrics.forward_failures.inc()
+        self._metrics.failures.inc()
         _log.warning("not forwarded yet", action="forward", reason=str(error))
 
     def _item(self, event: Alert | DeviceEvent) -> Item:

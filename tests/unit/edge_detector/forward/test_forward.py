@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-import edge_detector.gateway.forward
+import edge_detector.forward
 import jsonschema
 import pytest
-from edge_detector.gateway.forward import form, target
-from edge_detector.gateway.forward.forwarder import Forwarder
-from edge_detector.gateway.forward.queue import Item, Queue
-from edge_detector.gateway.forward.target import Refused
-from edge_detector.gateway.metrics import GatewayMetrics
+from edge_detector.forward import form, target
+from edge_detector.forward.forwarder import Forwarder
+from edge_detector.forward.metrics import ForwardMetrics
+from edge_detector.forward.queue import Item, Queue
+from edge_detector.forward.target import Refused
 from maskwatch_proto.alert import (
     Alert,
     ClockQuality,
@@ -40,7 +40,7 @@ from prometheus_client import CollectorRegistry
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
 _SCHEMA = json.loads(
-    (Path(edge_detector.gateway.forward.__file__).parent / "event.schema.json").read_text()
+    (Path(edge_detector.forward.__file__).parent / "event.schema.json").read_text()
 )
 _HAPPENINGS: list[Happening] = [
     EpisodeEnded(
@@ -220,7 +220,7 @@ class FakeTarget:
 class Forwarding:
     """A forwarder that runs."""
 
-    def __init__(self, path: Path, metrics: GatewayMetrics) -> None:
+    def __init__(self, path: Path, metrics: ForwardMetrics) -> None:
         self.target = FakeTarget()
         self.queue = Queue(path, items_max=5)
         self.stop = asyncio.Event()
@@ -243,7 +243,7 @@ class Forwarding:
 
 
 async def test_events_arrive_in_order_also_after_an_outage(
-    tmp_path: Path, metrics: GatewayMetrics, registry: CollectorRegistry
+    tmp_path: Path, metrics: ForwardMetrics, registry: CollectorRegistry
 ) -> None:
     one = Forwarding(tmp_path / "forward.db", metrics)
     one.forwarder.offer(_alert(1))
@@ -264,7 +264,7 @@ async def test_events_arrive_in_order_also_after_an_outage(
 
 
 async def test_what_waits_at_the_end_is_sent_by_the_next_run(
-    tmp_path: Path, metrics: GatewayMetrics
+    tmp_path: Path, metrics: ForwardMetrics
 ) -> None:
     one = Forwarding(tmp_path / "forward.db", metrics)
     one.target.is_down = True
@@ -279,7 +279,7 @@ async def test_what_waits_at_the_end_is_sent_by_the_next_run(
 
 
 async def test_refused_event_makes_way_for_the_next(
-    tmp_path: Path, metrics: GatewayMetrics, registry: CollectorRegistry
+    tmp_path: Path, metrics: ForwardMetrics, registry: CollectorRegistry
 ) -> None:
     one = Forwarding(tmp_path / "forward.db", metrics)
     one.target.refuses = {1}
@@ -293,7 +293,7 @@ async def test_refused_event_makes_way_for_the_next(
 
 
 async def test_long_outage_drops_the_oldest_and_counts_them(
-    tmp_path: Path, metrics: GatewayMetrics, registry: CollectorRegistry
+    tmp_path: Path, metrics: ForwardMetrics, registry: CollectorRegistry
 ) -> None:
     one = Forwarding(tmp_path / "forward.db", metrics)
     one.target.is_down = True
@@ -309,7 +309,7 @@ async def test_long_outage_drops_the_oldest_and_counts_them(
 
 
 async def test_queue_that_fails_is_no_failure_of_who_offers(
-    tmp_path: Path, metrics: GatewayMetrics, registry: CollectorRegistry
+    tmp_path: Path, metrics: ForwardMetrics, registry: CollectorRegistry
 ) -> None:
     one = Forwarding(tmp_path / "forward.db", metrics)
     one.forwarder.offer(_alert(1))

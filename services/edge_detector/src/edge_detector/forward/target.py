@@ -9,9 +9,9 @@ import aiomqtt
 from maskwatch_runtime.errors import Unavailable
 from pydantic import SecretStr
 
-from edge_detector.gateway import mqtt
-from edge_detector.gateway.forward.queue import Item
-from edge_detector.gateway.mqtt import Broker
+from edge_detector import broker as brokers
+from edge_detector.broker import Broker
+from edge_detector.forward.queue import Item
 
 DEPENDENCY = "forward"
 # The request itself is what is wrong with these; of the others a person can cure each (a token, an
@@ -120,7 +120,7 @@ class MqttTarget:
     async def _connected(self) -> aiomqtt.Client:
         if self._client is None:
             self._open = AsyncExitStack()
-            client = mqtt.client(self._broker, clean_session=True)
+            client = brokers.client(self._broker, clean_session=True)
             self._client = await self._open.enter_async_context(client)
         return self._client
 

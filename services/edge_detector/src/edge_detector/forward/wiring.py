@@ -1,17 +1,18 @@
 """A forwarder as settings want it; for the gateway and for the detector."""
 
 from maskwatch_runtime.errors import Misconfigured
+from prometheus_client import CollectorRegistry
 
-from edge_detector.gateway import tls
-from edge_detector.gateway.forward.forwarder import Forwarder
-from edge_detector.gateway.forward.queue import Queue
-from edge_detector.gateway.forward.target import HttpTarget, MqttTarget, Target
-from edge_detector.gateway.metrics import GatewayMetrics
-from edge_detector.gateway.mqtt import Broker
-from edge_detector.gateway.settings import ForwardSettings
+from edge_detector import tls
+from edge_detector.broker import Broker
+from edge_detector.forward.forwarder import Forwarder
+from edge_detector.forward.metrics import ForwardMetrics
+from edge_detector.forward.queue import Queue
+from edge_detector.forward.settings import ForwardSettings
+from edge_detector.forward.target import HttpTarget, MqttTarget, Target
 
 
-def forwarder(settings: ForwardSettings, metrics: GatewayMetrics) -> Forwarder | None:
+def forwarder(settings: ForwardSettings, registry: CollectorRegistry) -> Forwarder | None:
     """Return the forwarder, None when no address is set; call it inside the event loop.
 
     Raises:
@@ -24,7 +25,10 @@ def forwarder(settings: ForwardSettings, metrics: GatewayMetrics) -> Forwarder |
     queue = Queue(settings.forward_queue_path, items_max=settings.forward_events_max)
     queue.open()
     return Forwarder(
-        queue, _target(settings), metrics=metrics, with_pictures=settings.forward_pictures
+        queue,
+        _target(settings),
+        metrics=ForwardMetrics(registry),
+        with_pictures=settings.forward_pictures,
     )
 
 
