@@ -1,28 +1,32 @@
 """A network camera of 1280 x 720 for benchmarks: `python -m benchmarks.edge.camera_server PORT`.
 
-MJPEG by HTTP, ten frames a second, encoded beforehand so that it costs next to nothing. SIGUSR1
-freezes the picture, SIGUSR2 lets it go on; SIGSTOP makes it stall, SIGKILL kills it.
+MJPEG by HTTP, encoded beforehand so that it costs next to nothing. It shows a room with a box that
+moves, or one of `scenes`. SIGUSR1 freezes the picture, SIGUSR2 lets it go on; SIGSTOP makes it
+stall, SIGKILL kills it.
 """
 
+import argparse
 import itertools
 import signal
-import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
 
 import cv2
 import numpy as np
+from edge_detector.vision.arrays import Picture
+
+from benchmarks.edge import scenes
 
 _PICTURES = 20
-_PERIOD_S = 0.1
+_QUALITY = 80
 _KIND = "multipart/x-mixed-replace; boundary=frame"
 
 
-def main(port: int) -> None:
-    """Serve until killed."""
-    pictures = [_jpeg(number) for number in range(_PICTURES)]
+def serve(port: int, pictures: Sequence[bytes], *, fps: float) -> None:
+    """Show the pictures in turn until killed."""
     frozen = threading.Event()
     signal.signal(signal.SIGUSR1, _calls(frozen.set))
     signal.signal(signal.SIGUSR2, _calls(frozen.clear))
@@ -32,7 +36,7 @@ def main(port: int) -> None:
             self.send_response(200)
             self.send_header("Content-Type", _KIND)
             self.end_headers()
-            tick, shown = threading.Event(), pictures[0]
+            tick, shown, due_s = threading.Event(), pictures[0], time.monotonic()
             for picture in itertools.cycle(pictures):
                 shown = shown if frozen.is_set() else picture
                 head = (
@@ -42,7 +46,8 @@ def main(port: int) -> None:
                     self.wfile.write(head.encode() + shown + b"\r\n")
                 except OSError:
                     return
-                tick.wait(_PERIOD_S)
+                due_s += 1 / fps
+                tick.wait(max(0.0, due_s - time.monotonic()))
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -60,15 +65,34 @@ def _calls(what: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
     return handler
 
 
-def _jpeg(number: int) -> bytes:
+def _room(number: int) -> Picture:
     """Return a room with a sensor's noise, in which something moves."""
     noise = np.random.default_rng(number).normal(0, 2, (720, 1280, 3))
     room = np.linspace(60, 190, 1280)[None, :, None] + noise
     picture = np.clip(room, 0, 255).astype(np.uint8)
     left = 60 * number
     picture[200:420, left : left + 120] = (40, 90, 160)
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+    return picture
+
+
+def _jpeg(picture: Picture) -> bytes:
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
+
+
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser(prog="benchmarks.edge.camera_server", description=__doc__)
+    parser.add_argument("port", type=int)
+    parser.add_argument("--scene", choices=scenes.BY_NAME, help="by default a box that moves")
+    parser.add_argument("--fps", type=float, default=10.0)
+    chosen = parser.parse_args()
+    if chosen.scene is None:
+        pictures = [_jpeg(_room(number)) for number in range(_PICTURES)]
+    else:
+        clip = scenes.BY_NAME[chosen.scene](scenes.PERIOD_S)
+        pictures = [_jpeg(frame.image_bgr) for frame in scenes.frames(clip, fps=chosen.fps)]
+    serve(chosen.port, pictures, fps=chosen.fps)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()

@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,16 +35,24 @@ _FAULTS = 3
 
 
 class Server:
-    """One camera, a process."""
+    """One camera, a process.
 
-    def __init__(self) -> None:
+    Args:
+        options: Of `camera_server`.
+    """
+
+    def __init__(self, *options: str) -> None:
+        self._options = options
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = int(listener.getsockname()[1])
         self.start()
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.edge.camera_server", str(self.port)],
+            [
+                *(sys.executable, "-m", "benchmarks.edge.camera_server"),
+                *(str(self.port), *self._options),
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -60,10 +68,21 @@ class Server:
 
 
 class Detector:
-    """The service as a process."""
+    """The service as a process.
 
-    def __init__(self, folder: Path, plans: list[dict[str, object]]) -> None:
-        (folder / "cameras.yml").write_text(json.dumps({"cameras": plans}), encoding="utf-8")
+    Args:
+        folder: Takes its files.
+        plans: What cameras.yml says of each camera.
+        variables: Of its environment, beside ours.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        plans: Sequence[Mapping[str, object]],
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        (folder / "cameras.yml").write_text(json.dumps({"cameras": list(plans)}), encoding="utf-8")
         self.outbox_path = folder / "outbox.db"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "edge_detector", "run"],
@@ -72,6 +91,7 @@ class Detector:
                 "MASKWATCH_CAMERAS": str(folder / "cameras.yml"),
                 "MASKWATCH_DEVICE_GUID": "bench",
                 "MASKWATCH_OUTBOX_PATH": str(self.outbox_path),
+                **(variables or {}),
             },
             stdout=subprocess.PIPE,
             text=True,
@@ -83,12 +103,20 @@ class Detector:
 
     def values(self, name: str) -> dict[str, float]:
         """Return a metric by camera."""
+        begin = f'edge_detector_{name}{{camera="'
+        found = [line.removeprefix(begin) for line in self._lines() if line.startswith(begin)]
+        return {line.split('"')[0]: float(line.split()[-1]) for line in found}
+
+    def total(self, name: str) -> float:
+        """Return a metric, summed over its labels."""
+        begins = (f"edge_detector_{name} ", f"edge_detector_{name}{{")
+        return sum(float(line.split()[-1]) for line in self._lines() if line.startswith(begins))
+
+    def _lines(self) -> list[str]:
         address = f"http://127.0.0.1:{self._port}/metrics"
         with urllib.request.urlopen(address, timeout=30) as answer:
-            lines = answer.read().decode().splitlines()
-        begin = f'edge_detector_{name}{{camera="'
-        found = [line.removeprefix(begin) for line in lines if line.startswith(begin)]
-        return {line.split('"')[0]: float(line.split()[-1]) for line in found}
+            text: str = answer.read().decode()
+        return text.splitlines()
 
     def until_up(self, names: set[str]) -> None:
         """Wait until exactly these cameras are up."""

@@ -1,52 +1,34 @@
 """`python -m benchmarks.edge.gateway [MINUTES]`: 200 boards, a result a second each, by MQTT.
 
-Each board shows a person without a mask for three results and nobody for one; three of three have
-to agree, so an alert follows from all four: lose one and its id is not in the outbox. The broker
-is killed twice. Client certificates on both sides; boards publish with QoS 1 and send again what
-the broker did not acknowledge, as the protocol has it.
+Behind the gateway runs the whole chain, and ids are compared in PostgreSQL: outbox, dispatcher,
+Kafka, ingress, archive. The broker of the boards is killed twice. Client certificates on both
+sides; see `boards` for what they send.
 """
 
 import argparse
 import asyncio
-import itertools
-import json
 import logging
-import random
-import ssl
 import sys
 import tempfile
 import time
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import aiomqtt
 import psutil
-from edge_detector.gateway import tls
-from edge_detector.gateway.compose import event_id_of
+from edge_detector import tls
 
 from benchmarks import bars
 from benchmarks.bars import Bar, at_least, at_most
+from benchmarks.edge import boards
+from benchmarks.edge.boards import Boards
+from benchmarks.edge.chain import Chain
 from benchmarks.edge.gateway_service import GatewayService
 from benchmarks.edge.mosquitto import Authority, Mosquitto
 from devstack import ports
 
 _BOARDS = 200
-_INTERVAL_S = 1.0
-_PATTERN = ("no_mask", "no_mask", "no_mask", "no_face")
 # Nothing has come for so long: the rest is lost.
 _STILL_S = 60.0
-_CONFIG = "defaults: {votes_agreeing: 3, votes_among: 3, absence_s: 0.5}\n"
-
-
-@dataclass
-class Load:
-    """What the boards have done: the broker has acknowledged each of `sent`."""
-
-    context: ssl.SSLContext
-    port: int
-    sent: Counter[int] = field(default_factory=Counter)
-    reconnects: int = 0
 
 
 @dataclass
@@ -57,77 +39,96 @@ class Usage:
     rss_mb: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came of it.
+
+    Attributes:
+        accepted: Results that the gateway has counted, without the duplicates.
+        taken_s: The boards'.
+        behind_s: From the last board's end to the last result at the gateway.
+    """
+
+    accepted: float
+    duplicates: float
+    taken_s: float
+    behind_s: float
+    usage: Usage
+
+
 def measure(*, minutes: float) -> list[Bar]:
     """Return what was lost, and what the gateway took."""
     with tempfile.TemporaryDirectory(prefix="maskwatch-") as name:
-        return asyncio.run(_measure(Path(name), seconds=minutes * 60))
+        folder = Path(name)
+        folder.chmod(0o711)  # PostgreSQL may run as another user, who must get through
+        authority = Authority(folder / "certificates")
+        broker = Mosquitto(folder / "mosquitto", authority)
+        service = _service(folder, broker, authority)
+        pair = authority.issue("board")
+        context = tls.client(tls.Files(authority.cert, pair.cert, pair.key), setting="BENCHMARK")
+        seconds = minutes * 60
+        load = Boards(context, broker.port, _BOARDS, boards.whole_patterns(seconds))
+        with Chain(folder / "chain", service.outbox_path) as chain:
+            broker.start()
+            try:
+                service.start()
+                run = asyncio.run(_run(service, broker, load, seconds))
+                # What stands in memory goes to the outbox.
+                service.process.stop()
+                return _bars(service, chain, load, run, chain.settle())
+            finally:
+                broker.kill()
 
 
-async def _measure(folder: Path, *, seconds: float) -> list[Bar]:
-    authority = Authority(folder / "certificates")
-    broker = Mosquitto(folder / "mosquitto", authority)
-    service = _service(folder, broker, authority)
-    pair = authority.issue("board")
-    context = tls.client(tls.Files(authority.cert, pair.cert, pair.key), setting="BENCHMARK")
-    broker.start()
-    try:
-        await asyncio.to_thread(service.start)
-        load, usage = Load(context, broker.port), Usage()
-        watching = asyncio.create_task(_watch(service.process.pid, usage))
-        count = round(seconds / _INTERVAL_S) // len(_PATTERN) * len(_PATTERN)
-        began_s = time.monotonic()
-        killing = asyncio.create_task(_kill_twice(broker, seconds))
-        await asyncio.gather(*(_board(load, number, count) for number in range(_BOARDS)))
-        await killing
-        taken_s = time.monotonic() - began_s
-        behind_s = await _settled(service, _BOARDS * count)
-        watching.cancel()
-        accepted = service.metric("gateway_results_total", outcome="accepted")
-        duplicates = service.metric("gateway_results_total", outcome="duplicate")
-        service.process.stop()
-        return _bars(service, load, usage, count, (accepted, duplicates, taken_s, behind_s))
-    finally:
-        broker.kill()
+async def _run(service: GatewayService, broker: Mosquitto, load: Boards, seconds: float) -> Run:
+    usage = Usage()
+    watching = asyncio.create_task(_watch(service.process.pid, usage))
+    began_s = time.monotonic()
+    killing = asyncio.create_task(_kill_twice(broker, seconds))
+    await load.run()
+    await killing
+    taken_s = time.monotonic() - began_s
+    behind_s = await _settled(service, load.total)
+    watching.cancel()
+    accepted = service.metric("gateway_results_total", outcome="accepted")
+    duplicates = service.metric("gateway_results_total", outcome="duplicate")
+    return Run(accepted, duplicates, taken_s, behind_s, usage)
 
 
 def _bars(
-    service: GatewayService,
-    load: Load,
-    usage: Usage,
-    count: int,
-    figures: tuple[float, float, float, float],
+    service: GatewayService, chain: Chain, load: Boards, run: Run, archive_s: float
 ) -> list[Bar]:
-    accepted, duplicates, taken_s, behind_s = figures
-    found = [event_id for event_id, _ in service.alerts()]
-    # The third result of each person decides.
-    expected = {
-        str(event_id_of(f"gw/{_name(board)}", number))
-        for board, number in itertools.product(range(_BOARDS), range(2, count, len(_PATTERN)))
-    }
-    ended = [kind for _, kind in service.device_events()].count("episode_ended")
-    counted = f"{_BOARDS * count:,} results"
+    expected = load.alert_ids
+    found, stored = chain.alerts(), {event_id for event_id, _ in service.alerts()}
+    ended = [one for one, kind in chain.device_events() if kind == "episode_ended"]
+    made = {one for one, kind in service.device_events() if kind == "episode_ended"}
     return [
-        at_most(f"lost, of {counted}", _BOARDS * count - accepted, 0, unit="results"),
-        at_most("alerts missing, by id", len(expected - set(found)), 0, unit="alerts"),
-        at_most("alerts that should not be, by id", len(set(found) - expected), 0, unit="alerts"),
-        at_least("alerts in the outbox", len(set(found)), len(expected), unit="alerts"),
-        at_least("episodes that ended", ended, len(expected), unit="events"),
-        Bar("duplicates recognised", duplicates, "results"),
-        Bar("stored twice, the same id", len(found) - len(set(found)), "alerts"),
+        at_most(f"lost, of {load.total:,} results", load.total - run.accepted, 0, unit="results"),
+        at_most("missing in PostgreSQL, by id", len(expected - set(found)), 0, unit="alerts"),
+        at_most("not expected there, by id", len(set(found) - expected), 0, unit="alerts"),
+        at_most("twice there, the same id", len(found) - len(set(found)), 0, unit="alerts"),
+        at_least("in PostgreSQL", len(set(found)), len(expected), unit="alerts"),
+        at_least("in the outbox", len(stored), len(expected), unit="alerts"),
+        at_least("episode_ended in PostgreSQL", len(set(ended)), len(expected), unit="events"),
+        at_most("of the outbox missing there, by id", len(made - set(ended)), 0, unit="events"),
+        at_most("more of them than alerts", len(ended) - len(expected), 0, unit="events"),
+        Bar("duplicates recognised", run.duplicates, "results"),
         at_least("broker killed; boards that lost it", load.reconnects, 2, unit="reconnects"),
-        Bar("rate", sum(load.sent.values()) / taken_s, "results/s"),
-        Bar("behind the last board at the end", behind_s, "s"),
-        Bar("CPU of one core", 100 * usage.cpu_s / (taken_s + behind_s), "%"),
-        Bar("peak RSS", usage.rss_mb, "MB"),
+        Bar("rate", load.sent.total() / run.taken_s, "results/s"),
+        Bar("gateway behind the last board", run.behind_s, "s"),
+        Bar("archive behind the gateway's end", archive_s, "s"),
+        Bar("CPU of one core", 100 * run.usage.cpu_s / (run.taken_s + run.behind_s), "%"),
+        Bar("peak RSS", run.usage.rss_mb, "MB"),
     ]
 
 
 def _service(folder: Path, broker: Mosquitto, authority: Authority) -> GatewayService:
     pair = authority.issue("gateway")
-    (folder / "gateway.yml").write_text(_CONFIG)
+    (folder / "gateway.yml").write_text(boards.CONFIG)
     return GatewayService(
-        folder,
+        folder / "gateway",
         {
+            "device_guid": boards.GATEWAY_GUID,
             "gateway_file": folder / "gateway.yml",
             "gateway_unknown_boards": "accept",
             "gateway_mqtt_host": ports.LOOPBACK,
@@ -138,44 +139,6 @@ def _service(folder: Path, broker: Mosquitto, authority: Authority) -> GatewaySe
             "log_level": "warning",
         },
     )
-
-
-async def _board(load: Load, board: int, count: int) -> None:
-    """Send the results of one board, each until the broker has acknowledged it."""
-    chance = random.Random(board)  # noqa: S311 - spreads the boards over the second
-    began_s = time.monotonic() + chance.random() * _INTERVAL_S
-    number = 0
-    while number < count:
-        try:
-            async with aiomqtt.Client(
-                ports.LOOPBACK,
-                load.port,
-                identifier=_name(board),
-                tls_context=load.context,
-                keepalive=30,
-            ) as client:
-                while number < count:
-                    due_s = began_s + number * _INTERVAL_S
-                    await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-                    await client.publish(
-                        f"maskwatch/{_name(board)}/result", _message(number, due_s), qos=1
-                    )
-                    load.sent[board] += 1
-                    number += 1
-        except aiomqtt.MqttError:
-            load.reconnects += 1
-            await asyncio.sleep(0.5 + chance.random())
-
-
-def _message(number: int, due_s: float) -> bytes:
-    taken_at = time.time() - (time.monotonic() - due_s)
-    label = _PATTERN[number % len(_PATTERN)]
-    told = [{"label": label, "value": 0.93}, {"label": "mask", "value": 0.07}]
-    return json.dumps({"id": number, "timestamp": taken_at, "results": told}).encode()
-
-
-def _name(board: int) -> str:
-    return f"board-{board:03}"
 
 
 async def _kill_twice(broker: Mosquitto, seconds: float) -> None:

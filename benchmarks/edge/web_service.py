@@ -11,6 +11,7 @@ import itertools
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -114,11 +115,12 @@ def watch(shown: Board, stations: Stations, options: Options, halt: threading.Ev
                 tracks[number], faces.xyxy_px, at_s=judged_s, rules=tracker.Rules()
             )
             numbers = {track.face: track.number for track in tracks[number].live}
-            picture = None if options.has_stats and name == _STATS_CAMERA else frame
             shown.publish(
                 name,
                 Shown(
-                    picture,
+                    partial(
+                        _treated, frame, is_withheld=options.has_stats and name == _STATS_CAMERA
+                    ),
                     (frame.shape[1], frame.shape[0]),
                     tuple(
                         ShownFace(tuple(box), label, float(shares.max()), numbers.get(index))
@@ -137,6 +139,10 @@ def watch(shown: Board, stations: Stations, options: Options, halt: threading.Ev
             )
             if turn == 3 and number < 3:
                 _tell(shown, name, frame, faces)
+
+
+def _treated(frame: Picture, *, is_withheld: bool) -> Picture | None:
+    return None if is_withheld else frame
 
 
 def _tell(shown: Board, name: str, frame: Picture, faces: Faces) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from devstack.system import System
-from maskwatch_proto import event_contract
+from maskwatch_proto import notification
 from maskwatch_proto.alert import Device, Label
 from maskwatch_proto.device_event import (
     CameraChanged,
@@ -168,7 +168,7 @@ async def test_everything_a_device_tells_is_archived_once_however_often_it_comes
     changed = [archived[0][0], archived[-1][0]]
     assert [row[1] for row in requests] == changed
     asked = await _messages(system, topics.NOTIFY_EVENT)
-    assert [event_contract.decode_event_number(value) for value in asked] == changed
+    assert [notification.decode(value) for value in asked] == changed
     # The topic that the original programs read has met nothing but the alert, twice.
     assert len(await _messages(system, topics.ALERT)) == 2
     assert len(await _messages(system, topics.DEVICE_EVENT)) == 2 * len(events)

@@ -1,131 +1,33 @@
 """Runs docker-compose.yml for real and proves what the README says of it; see `make compose-check`.
 
-Brings up a project of its own beside a running one, on free ports: a mail has to come, every
-container is killed (kill -9 from inside, as a crash would) and has to come back with new mail, the
-passwords are replaced, the detector is drained; then the outbox, the archive and the inbox have to
-agree. Whatever happens, the project is removed at the end. Needs Docker Compose v2; takes minutes.
+Brings up a project of its own beside a running one, on free ports: a mail has to come, the page has
+to show, a board's result to the gateway has to be archived, every container is killed (kill -9 from
+inside, as a crash would) and has to come back with new mail, the passwords are replaced, the
+detector is drained; then the outbox, the archive and the inbox have to agree. Whatever happens, the
+project is removed at the end. Needs Docker Compose v2; takes minutes.
 """
 
 import argparse
 import asyncio
 import json
-import os
 import secrets
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-ROOT = Path(__file__).parents[3]
-OURS = ("edge_detector", "dispatcher", "ingress", "notifier")
+from tests.e2e.compose import device
+from tests.e2e.compose.project import DockerError, Project
+
+OURS = ("edge_detector", "gateway", "dispatcher", "ingress", "notifier")
 SERVICES = (*OURS, "mailpit", "postgres", "kafka")
 MAIL_WITHIN_S = 90.0  # a round of the film takes 11 s, a consumer group's session 10 to 45 s
-OUTBOX_IDS = (
-    "import sqlite3; c = sqlite3.connect('/var/lib/maskwatch/outbox.sqlite');"
-    "print(*(row[0] for row in c.execute('SELECT event_id FROM alert')))"
-)
-
-
-class DockerError(RuntimeError):
-    pass
-
-
-class Project:
-    """The compose project under test, and the ports that it publishes on this machine."""
-
-    def __init__(self, *, supplied: Path) -> None:
-        self.name = f"maskwatch-check-{os.getpid()}"
-        self.kafka_port, self.postgres_port, self.mailpit_port = _free_ports(3)
-        self._docker = shutil.which("docker") or sys.exit("docker is needed and not installed")
-        self._environment = os.environ | {
-            "COMPOSE_PROJECT_NAME": self.name,
-            "MASKWATCH_KAFKA_PORT": str(self.kafka_port),
-            "MASKWATCH_POSTGRES_PORT": str(self.postgres_port),
-            "MASKWATCH_MAILPIT_PORT": str(self.mailpit_port),
-            "MASKWATCH_SECRETS": str(supplied),
-            "MASKWATCH_COOLDOWN_MINUTES": "0",  # a mail for every alert
-        }
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run docker, however it ends."""
-        return subprocess.run(
-            [self._docker, *arguments],
-            cwd=ROOT,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def docker(self, *arguments: str) -> str:
-        """Run docker and return what it printed.
-
-        Raises:
-            DockerError: It failed; the message is the end of what it said.
-        """
-        done = self.run(*arguments)
-        if done.returncode:
-            command = " ".join(arguments)
-            raise DockerError(f"docker {command}: {done.returncode}: {done.stderr[-2000:]}")
-        return done.stdout
-
-    def compose(self, *arguments: str) -> str:
-        return self.docker("compose", *arguments)
-
-    def container(self, service: str) -> dict[str, Any]:
-        """Return what docker says of the service's container."""
-        identity = self.compose("ps", "--all", "--quiet", service).split()[0]
-        found: list[dict[str, Any]] = json.loads(self.docker("inspect", identity))
-        return found[0]
-
-    def mails(self) -> list[dict[str, Any]]:
-        """Return the inbox, newest first; empty while it cannot be asked."""
-        try:
-            inbox: dict[str, Any] = json.loads(self.fetch("messages?limit=1000"))
-        except OSError:
-            return []
-        return list(inbox["messages"])
-
-    def fetch(self, path: str) -> bytes:
-        """Return what Mailpit's API says."""
-        url = f"http://127.0.0.1:{self.mailpit_port}/api/v1/{path}"
-        with urllib.request.urlopen(url, timeout=5) as response:
-            content: bytes = response.read()
-        return content
-
-    def archived(self) -> list[str]:
-        """Return every archived alert's event id, asked over the published port."""
-        password = self.compose("exec", "-T", "postgres", "cat", "/run/secrets/owner/password")
-        with psycopg.connect(
-            host="127.0.0.1",
-            port=self.postgres_port,
-            dbname="maskwatch",
-            user="maskwatch",
-            password=password.strip(),
-        ) as connection:
-            return [str(row[0]) for row in connection.execute("SELECT event_id FROM alert")]
-
-    def outbox(self) -> list[str]:
-        """Return the event id of every alert that the detector has made."""
-        return self.compose("exec", "-T", "dispatcher", "python", "-c", OUTBOX_IDS).split()
-
-    async def published(self) -> int:
-        """Count the messages on alert-topic, asked over the published port."""
-        servers = f"127.0.0.1:{self.kafka_port}"
-        async with AIOKafkaConsumer("alert-topic", bootstrap_servers=servers) as consumer:
-            return sum((await consumer.end_offsets(consumer.assignment())).values())
 
 
 def main() -> int:
@@ -159,6 +61,7 @@ def _check(project: Project, supplied: Path) -> None:
     _say(f"first mail {time.monotonic() - started:.1f} s after `docker compose up`")
     _look_at_mail(project)
     _look_at_containers(project)
+    _look_at_device(project)
     for service in SERVICES:
         _kill(project, service)
     _replace_passwords(project, supplied)
@@ -190,6 +93,15 @@ def _look_at_containers(project: Project) -> None:
         if service in OURS:
             size = json.loads(project.docker("image", "inspect", container["Image"]))[0]["Size"]
             _say(f"{service}: user {user}, image {size / 1e6:.0f} MB")
+
+
+def _look_at_device(project: Project) -> None:
+    token = project.compose("exec", "-T", "edge_detector", "cat", "/run/secrets/page/password")
+    size_bytes = device.look_at_page(project.page_port, token.strip())
+    device.tell_gateway(project.gateway_port, token.strip(), "board-1")
+    _wait_for("the board's alert", lambda: bool(project.archived(camera="board-1")))
+    _require(len(project.archived(camera="board-1")) == 1, "one person, more than one alert")
+    _say(f"page: a live picture of {size_bytes} bytes; gateway: a board's alert is archived")
 
 
 def _kill(project: Project, service: str) -> None:
@@ -282,14 +194,6 @@ def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - what is req
 def _say(text: str) -> None:
     sys.stdout.write(f"compose-check: {text}\n")
     sys.stdout.flush()
-
-
-def _free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
 
 
 if __name__ == "__main__":

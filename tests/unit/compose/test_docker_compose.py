@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,14 @@ def test_our_images_run_as_a_fixed_user_and_have_a_health_check(name: str) -> No
     assert "\nUSER 10001:10001\n" in last_stage
     assert 'CMD ["python", "-m", "maskwatch_runtime.probe"]' in last_stage
     assert "--require-hashes --requirement" in dockerfile
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yml", "deploy/compose/gateway.yml"])
+def test_every_variable_of_the_environment_is_told(file: str) -> None:
+    told = (ROOT / "deploy/compose/README.md").read_text()
+    told += (ROOT / "deploy/compose/gateway.yml").read_text().partition("services:")[0]
+
+    variables = set(re.findall(r"\$\{(\w+)", (ROOT / file).read_text()))
+
+    assert variables
+    assert {variable for variable in variables if variable not in told} == set()
