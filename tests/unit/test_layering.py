@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,13 @@ _MAY_USE = {
 _OURS = {"maskwatch_proto", "maskwatch_runtime", "devstack", *_SERVICES}
 
 
-def _imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@cache
+def _imports(path: Path) -> frozenset[str]:
+    return frozenset(_imported(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -45,6 +51,4 @@ def test_device_packages_do_not_import_postgresql() -> None:
     device = [*(_ROOT / "services/edge_detector/src").rglob("*.py")]
     device += (_ROOT / "services/dispatcher/src").rglob("*.py")
 
-    assert not [
-        path for path in device if {"asyncpg", "sqlalchemy", "alembic"} & set(_imports(path))
-    ]
+    assert not [path for path in device if {"asyncpg", "sqlalchemy", "alembic"} & _imports(path)]
