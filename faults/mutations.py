@@ -59,8 +59,8 @@ MUTATIONS = (
     Mutation(
         "drop ON CONFLICT",
         "services/ingress/src/ingress/statements.py",
-        "    ON CONFLICT (event_id) DO NOTHING\n    RETURNING id, event_id\n",
-        "    RETURNING id, event_id\n",
+        "    ON CONFLICT (event_id) DO NOTHING\n    RETURNING id, event_id",
+        "    RETURNING id, event_id",
         "F9,F24",
     ),
     Mutation(
