@@ -1,14 +1,13 @@
 """What docs/reliability.md says besides figures: of the originals, and what is not promised."""
 
-# From their source; none of it was run here.
+# What is known of them from public reports; none of it was run here.
 ORIGINALS = {
     "F7": "a refused delivery still sets `sent = 1`: lost",
     "F8": "a refused delivery still sets `sent = 1`: lost",
-    "F9": "sent again; ingress archives it twice",
     "F10": "a refused delivery still sets `sent = 1`: lost",
     "F19": "ingress exits for good on garbage, and on an empty value",
     "F20": "ingress exits at the first bad message",
-    "F21": "never closes a database connection: dies after 100 alerts, database up or not",
+    "F21": "never closes a database connection: dies after 100 alerts",
     "F24": "rows are duplicated on restart",
     "F25": "rows are duplicated on restart",
     "F31": "ingress exits for good on an unknown device",

@@ -22,8 +22,8 @@ safe with archive, topics, mails, ledger and queues ([how](architecture.md#the-f
 """
 _FOOT = """
 Recovery is counted from the moment at which the cause is gone until nothing waits anywhere on
-the path. The last column says what is known of the original programs from their source; they
-were not run."""
+the path. The last column says what is known of the original programs; they were not
+run."""
 _COLUMNS = (
     "case",
     "what is broken",

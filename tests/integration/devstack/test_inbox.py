@@ -152,6 +152,29 @@ async def test_settings_hold_for_so_many_mails(inbox: Inbox, mails: InboxClient)
     assert len(await mails.messages()) == 1
 
 
+async def test_settings_refuse_so_many_recipients(inbox: Inbox, mails: InboxClient) -> None:
+    await mails.set_faults(Faults(recipient_reply="450 4.2.1 Later", mails=2))
+    for _ in range(2):
+        with pytest.raises(aiosmtplib.SMTPRecipientsRefused):
+            await send(inbox, "zoe@example.org")
+    await send(inbox, "zoe@example.org")
+    assert len(await mails.messages()) == 1
+
+
+@pytest.mark.parametrize(
+    "faults", [Faults(recipient_reply="421 4.3.2 Closing"), Faults(data_reply="421 4.3.2 Closing")]
+)
+async def test_421_closes_the_connection(inbox: Inbox, mails: InboxClient, faults: Faults) -> None:
+    await mails.set_faults(faults)
+    async with connected(inbox) as client:
+        with pytest.raises((aiosmtplib.SMTPDataError, aiosmtplib.SMTPRecipientsRefused)) as caught:
+            await client.sendmail(SENDER, ["zoe@example.org"], MAIL)
+        assert "421" in str(caught.value)
+        with pytest.raises(aiosmtplib.SMTPServerDisconnected):
+            await client.noop()
+    assert await mails.messages() == []
+
+
 async def test_greeting_refuses_every_connection(inbox: Inbox, mails: InboxClient) -> None:
     await mails.set_faults(Faults(greeting_reply="421 4.3.2 Closing"))
     with pytest.raises(aiosmtplib.SMTPConnectResponseError, match="Closing"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devstack.inbox import Inbox
-from maskwatch_proto import contract, event_contract
+from maskwatch_proto import notification
 from maskwatch_runtime.clock import SystemClock
 from maskwatch_runtime.health import Health
 from maskwatch_runtime.kafka import consumer as consuming
@@ -45,13 +45,13 @@ class Replica:
 
     async def ask(self, *alert_ids: int) -> None:
         rejected = await self.handler.handle(
-            [record(contract.encode_alert_id(alert_id)) for alert_id in alert_ids]
+            [record(notification.encode(alert_id)) for alert_id in alert_ids]
         )
         assert not rejected
 
     async def ask_cameras(self, *event_ids: int) -> None:
         rejected = await self.cameras.handle(
-            [record(event_contract.encode_event_number(number)) for number in event_ids]
+            [record(notification.encode(number)) for number in event_ids]
         )
         assert not rejected
 

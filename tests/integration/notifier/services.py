@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 from devstack.service import Service
-from maskwatch_proto import contract, event_contract
+from maskwatch_proto import notification
 from maskwatch_runtime.kafka import topics
 
 
@@ -40,11 +40,11 @@ class Services:
 async def ask(producer: AIOKafkaProducer, *alert_ids: int) -> None:
     """Ask for mails as ingress does."""
     for alert_id in alert_ids:
-        await producer.send_and_wait(topics.NOTIFY, contract.encode_alert_id(alert_id))
+        await producer.send_and_wait(topics.NOTIFY, notification.encode(alert_id))
 
 
 async def ask_cameras(producer: AIOKafkaProducer, *event_ids: int) -> None:
     """Ask for mails about cameras as ingress does."""
     for number in event_ids:
-        value = event_contract.encode_event_number(number)
+        value = notification.encode(number)
         await producer.send_and_wait(topics.NOTIFY_EVENT, value, key=b"door-1")

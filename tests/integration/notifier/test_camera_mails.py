@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from devstack.inbox import Faults
 from devstack.inbox.client import InboxClient
-from maskwatch_proto import event_contract
+from maskwatch_proto import notification
 from maskwatch_proto.device_event import CameraState
 
 from tests.integration.notifier.archive import Archive
@@ -241,7 +241,7 @@ async def test_requests_that_nobody_can_act_on_are_rejected(
     values = [
         b"short",
         (2**64 - 1).to_bytes(8, "little"),
-        *(event_contract.encode_event_number(one) for one in (10**9, heartbeat, nothing, wrong)),
+        *(notification.encode(one) for one in (10**9, heartbeat, nothing, wrong)),
     ]
 
     rejected = await replica.cameras.handle([record(value) for value in values])

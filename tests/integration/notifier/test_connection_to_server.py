@@ -25,7 +25,9 @@ def _mailer(scripted: ScriptedServer, **changed: Any) -> Mailer:
         "smtp_tls": "none",
         "smtp_timeout_s": 2,
     }
-    return Mailer(MailSettings(**values | changed), SystemClock())
+    settings = MailSettings(**values | changed)
+    (server,) = settings.smtp_servers
+    return Mailer(server, SystemClock(), connections=settings.smtp_connections)
 
 
 async def _yes() -> bool:

@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+from devstack.inbox import Faults
 from devstack.inbox.client import InboxClient
 
 from tests.integration.notifier.archive import Archive
@@ -83,6 +85,27 @@ async def test_camera_whose_mail_bounced_everywhere_is_not_quiet(
     await archive.wait_for_state("sent")
     (mail,) = await mails.messages()
     assert "1 further alert of this camera since" in (await mails.message(mail.id)).text
+
+
+@pytest.mark.parametrize("cooldown_minutes", [0, 10])
+async def test_alerts_that_reached_nobody_after_a_newer_one_are_named_too(
+    archive: Archive, replicas: Replicas, mails: InboxClient, cooldown_minutes: int
+) -> None:
+    await mails.set_faults(Faults(data_reply="451 later"))
+    replica = replicas.start(cooldown_minutes=cooldown_minutes)
+    for _ in range(3):
+        await replica.ask(await archive.add())
+        # Its mail has been on its way for too long: the camera is quiet no more.
+        await archive.connection.execute("UPDATE camera_cooldown SET open_until = now()")
+    await archive.connection.execute("UPDATE delivery SET deadline = now()")
+    await archive.wait_for_state("expired", 3)
+    await mails.set_faults(Faults())
+
+    await replica.ask(await archive.add())
+
+    await archive.wait_for_state("sent")
+    (mail,) = await mails.messages()
+    assert "3 further alerts of this camera since" in (await mails.message(mail.id)).text
 
 
 async def test_one_who_was_told_is_enough_for_the_cooldown(

@@ -195,17 +195,42 @@ async def test_alert_of_an_original_program_is_mailed_with_what_is_known(
     assert "Where" not in text
 
 
-async def test_picture_that_was_deleted_is_missed_by_nobody(
+async def test_mail_of_a_deleted_picture_waits_for_it_and_leaves_without_it(
     archive: Archive, replicas: Replicas, mails: InboxClient
 ) -> None:
     alert_id = await archive.add()
     await archive.connection.execute("DELETE FROM image")
-    replica = replicas.start()
+    replica = replicas.start(picture_wait_s=0.5)
 
     await replica.ask(alert_id)
 
     await archive.wait_for_state("sent")
-    assert (await mails.summary()).total == 1
+    delivery = await archive.delivery(alert_id)
+    assert delivery["attempts"] == 1
+    assert (delivery["sent_at"] - delivery["created_at"]).total_seconds() >= 0.5
+    (mail,) = await mails.messages()
+    assert "Its picture was not in the archive when" in (await mails.message(mail.id)).text
+
+
+async def test_picture_that_comes_late_is_in_its_mail(
+    archive: Archive, replicas: Replicas, mails: InboxClient
+) -> None:
+    alert_id = await archive.add()
+    await archive.connection.execute("CREATE TABLE aside AS SELECT * FROM image")
+    await archive.connection.execute("DELETE FROM image")
+    replica = replicas.start(picture_wait_s=60)
+    await replica.ask(alert_id)
+    async with asyncio.timeout(30):
+        while "picture" not in (await archive.delivery(alert_id))["reason"]:
+            await asyncio.sleep(0.02)
+
+    await archive.connection.execute("INSERT INTO image SELECT * FROM aside")
+
+    await archive.wait_for_state("sent")
+    (mail,) = await mails.messages()
+    pictures = [one for one in (await mails.message(mail.id)).parts if one.content_id]
+    assert len(pictures) == 1
+    assert (await archive.delivery(alert_id))["attempts"] == 1
 
 
 async def test_requests_that_nobody_can_act_on_are_rejected(

@@ -31,7 +31,7 @@ def test_required_variables_are_enough() -> None:
     assert settings.sender == Mailbox("alerts@example.org", "Maskwatch")
     assert settings.recipients == (Mailbox("ann@example.org"),)
     assert settings.cooldown_minutes == 10
-    assert settings.smtp_port_used == 587
+    assert settings.smtp_servers[0].port == 587
     assert settings.camera_mails
     assert (settings.camera_mails_per_hour, settings.camera_group_wait_s) == (4, 30)
 
@@ -75,7 +75,7 @@ def test_recipients_are_a_json_list_or_a_list_with_commas(
 def test_port_follows_from_tls(variables: pytest.MonkeyPatch, tls: str, port: int) -> None:
     variables.setenv("MASKWATCH_SMTP_TLS", tls)
 
-    assert environment.load(CheckSettings).smtp_port_used == port
+    assert environment.load(CheckSettings).smtp_servers[0].port == port
 
 
 def test_password_may_stand_in_a_file(variables: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -84,6 +84,30 @@ def test_password_may_stand_in_a_file(variables: pytest.MonkeyPatch, tmp_path: P
     variables.setenv("MASKWATCH_SMTP_PASSWORD_FILE", str(tmp_path / "password"))
 
     assert environment.load(CheckSettings).smtp_password.get_secret_value() == "secret"
+
+
+@pytest.mark.usefixtures("variables")
+def test_without_a_fallback_there_is_one_server() -> None:
+    (server,) = environment.load(CheckSettings).smtp_servers
+
+    assert (server.prefix, server.address) == ("MASKWATCH_SMTP", "smtp.example.org:587")
+
+
+def test_fallback_is_a_second_server_with_its_own_login(
+    variables: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("secret\n", encoding="utf-8")
+    variables.setenv("MASKWATCH_SMTP_FALLBACK_HOST", "backup.example.net")
+    variables.setenv("MASKWATCH_SMTP_FALLBACK_TLS", "tls")
+    variables.setenv("MASKWATCH_SMTP_FALLBACK_USERNAME", "plant")
+    variables.setenv("MASKWATCH_SMTP_FALLBACK_PASSWORD_FILE", str(tmp_path / "password"))
+
+    first, fallback = environment.load(CheckSettings).smtp_servers
+
+    assert (first.address, first.username) == ("smtp.example.org:587", "")
+    assert (fallback.address, fallback.username) == ("backup.example.net:465", "plant")
+    assert fallback.password.get_secret_value() == "secret"
+    assert "secret" not in repr(fallback)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +124,10 @@ def test_password_may_stand_in_a_file(variables: pytest.MonkeyPatch, tmp_path: P
         ("MASKWATCH_SMTP_TLS", "ssl3"),
         ("MASKWATCH_SMTP_CONNECTIONS", "0"),
         ("MASKWATCH_SMTP_PASSWORD", "secret"),
+        ("MASKWATCH_SMTP_FALLBACK_HOST", "backup example"),
+        ("MASKWATCH_SMTP_FALLBACK_TLS", "ssl3"),
+        ("MASKWATCH_SMTP_FALLBACK_USERNAME", "plant"),
+        ("MASKWATCH_PICTURE_WAIT_S", "-1"),
         ("MASKWATCH_TIME_ZONE", "Mars/Olympus"),
         ("MASKWATCH_TIME_ZONE", "../../etc/passwd"),
         ("MASKWATCH_CONSOLE_URL", "javascript:alert(1)"),

@@ -29,6 +29,7 @@ class Alert:
         longitude, latitude: Degrees, WGS 84; None when it is not known.
         picture: An encoded picture; None when there is none to mail.
         picture_bytes: Its size in the archive, also when it is too large to be mailed; else 0.
+        is_picture_missing: The alert names a picture, and the archive has none of that number.
     """
 
     id: int
@@ -44,6 +45,7 @@ class Alert:
     is_clock_uncertain: bool = False
     picture: bytes | None = field(default=None, repr=False)
     picture_bytes: int = 0
+    is_picture_missing: bool = False
 
 
 _EVENT_ID = "coalesce(a.event_id::text, 'alert-' || a.id)"
@@ -61,6 +63,7 @@ SELECT a.id, {_EVENT_ID} AS event_id, a.event_time,
        coalesce(a.clock_quality = 'uncertain', false) AS is_clock_uncertain,
        coalesce(d.type, '') AS device_type,
        coalesce(octet_length(i.data), 0) AS picture_bytes,
+       a.image_id IS NOT NULL AND i.id IS NULL AS is_picture_missing,
        CASE WHEN octet_length(i.data) BETWEEN 1 AND $2 THEN i.data END AS picture
 FROM alert a
 LEFT JOIN device d ON d.id = a.device_id

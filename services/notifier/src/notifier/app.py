@@ -21,7 +21,8 @@ from prometheus_client import CollectorRegistry
 from notifier import camera_policy, policy, retries, sender
 from notifier.audience import Audience
 from notifier.camera_handler import CameraHandler, Passing
-from notifier.claims import Claims
+from notifier.channel import Channel
+from notifier.claims import Claims, Pictures
 from notifier.compose import Composer
 from notifier.handler import Handler
 from notifier.mailer import Mailer
@@ -44,9 +45,12 @@ _log = structlog.get_logger()
 
 async def serve(settings: NotifierSettings, stop: asyncio.Event) -> None:
     """Run the service until `stop` is set and everything in hand is written down."""
-    if settings.smtp_username and settings.smtp_tls == "none":
-        _log.warning("MASKWATCH_SMTP_TLS=none: the password travels in the clear", action="start")
-    health = Health(SystemClock())
+    for server in settings.smtp_servers:
+        if server.username and server.tls == "none":
+            _log.warning(
+                f"{server.prefix}_TLS=none: the password travels in the clear", action="start"
+            )
+    health = Health(SystemClock(), stalled_after_s=settings.stalled_after_s)
     health.missing("kafka", "not connected yet")
     registry = CollectorRegistry()
     metrics = Metrics(registry)
@@ -61,7 +65,14 @@ async def serve(settings: NotifierSettings, stop: asyncio.Event) -> None:
             counter=metrics.dead_letters,
             in_a_row_max=settings.dead_letters_max,
         )
-        return Consumer(settings, topic, handler, dead_letters=letters, health=health)
+        return Consumer(
+            settings,
+            topic,
+            handler,
+            dead_letters=letters,
+            health=health,
+            on_gap=metrics.missed.inc,
+        )
 
     alerts = Subscription(topics.NOTIFY, settings.consumer_group, batches=_BATCHES)
     cameras = Subscription(
@@ -97,10 +108,17 @@ def wire(settings: NotifierSettings, pool: Pool, metrics: Metrics, health: Healt
         Claims(
             pool,
             Composer(settings),
-            picture_bytes_max=settings.picture_bytes_max,
+            pictures=Pictures(settings.picture_bytes_max, settings.picture_wait_s),
             sending_lease_s=2 * settings.smtp_timeout_s + _LEASE_SPARE_S,
         ),
-        Mailer(settings, clock),
+        Channel(
+            [
+                Mailer(server, clock, connections=settings.smtp_connections)
+                for server in settings.smtp_servers
+            ],
+            health=health,
+            metrics=metrics,
+        ),
         rules=_sender_rules(settings),
         instruments=Instruments(metrics, health, clock),
     )
@@ -156,6 +174,7 @@ def _camera_rules(settings: NotifierSettings) -> camera_policy.Rules:
 def _sender_rules(settings: NotifierSettings) -> sender.Rules:
     return sender.Rules(
         connections=settings.smtp_connections,
+        last_mails_s=settings.shutdown_s / 2,
         smtp_timeout_s=settings.smtp_timeout_s,
         retries=retries.Rules(
             initial_s=settings.retry_initial_s,

@@ -1,9 +1,9 @@
 """From a request about a camera to rows of the ledger; judged, durable, not yet sent."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 
 import structlog
-from maskwatch_proto import event_contract
 from maskwatch_runtime.kafka.dead_letters import Rejected
 from maskwatch_runtime.kafka.message import Record
 from maskwatch_runtime.postgres import Pool
@@ -21,42 +21,31 @@ _FIELD = "device_event_id"
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
 class CameraHandler:
     """Gathers cameras' changes into mails; a repeated request changes nothing."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        audience: Audience,
-        *,
-        rules: camera_policy.Rules,
-        metrics: Metrics,
-        on_entered: Callable[[], None],
-    ) -> None:
-        self._pool = pool
-        self._audience = audience
-        self._rules = rules
-        self._metrics = metrics
-        self._on_entered = on_entered
+    pool: Pool
+    audience: Audience
+    _: KW_ONLY
+    rules: camera_policy.Rules
+    metrics: Metrics
+    on_entered: Callable[[], None]
 
     async def handle(self, records: Sequence[Record]) -> Sequence[Rejected]:
         """Enter what the records ask for; see `maskwatch_runtime.kafka.consumer.Handler`."""
-        asked, rejected = requests.decode(records, event_contract.decode_event_number, field=_FIELD)
+        asked, rejected = requests.decode(records, field=_FIELD)
         if not asked:
             return rejected
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             headings = await device_events.headings(connection, list(asked))
             good = [one for one in headings.values() if not one.problem]
             changes = [one for one in good if not one.is_repeated]
             if changes:
                 await self._enter(connection, changes)
-        self._metrics.camera_changes.labels("repeated").inc(len(good) - len(changes))
-        self._on_entered()
-        missing = [
-            Rejected(record, _FIELD, f"is {number}, which is not in the archive")
-            for number, record in asked.items()
-            if number not in headings
-        ]
+        self.metrics.camera_changes.labels("repeated").inc(len(good) - len(changes))
+        self.on_entered()
+        missing = requests.missing(asked, headings, field=_FIELD)
         useless = [
             Rejected(asked[one.id], _FIELD, f"is {one.id}, which {one.problem}")
             for one in headings.values()
@@ -80,7 +69,7 @@ class CameraHandler:
                     event_id=heading.id,
                     camera=heading.camera,
                     now=now,
-                    rules=self._rules,
+                    rules=self.rules,
                 )
                 devices[heading.device_id] = verdict.after
                 judged.append((heading, verdict))
@@ -95,7 +84,7 @@ class CameraHandler:
         begun = [pair for pair in judged if pair[1].is_new]
         if begun:
             deliveries = [one for pair in begun for one in self._deliveries(*pair)]
-            deadline_s = self._rules.deadline.total_seconds()
+            deadline_s = self.rules.deadline.total_seconds()
             await ledger.add(connection, deliveries, deadline_s=deadline_s)
         await notices.add(connection, [_notice(*pair) for pair in judged])
 
@@ -108,18 +97,18 @@ class CameraHandler:
                 camera=(heading.device_id, heading.camera),
                 event_time=heading.event_time,
                 message_id=compose.message_id(
-                    heading.event_id, recipient.address, domain=self._audience.sender.domain
+                    heading.event_id, recipient.address, domain=self.audience.sender.domain
                 ),
                 due_at=verdict.mail.due_at,
             )
-            for recipient in self._audience.recipients
+            for recipient in self.audience.recipients
         ]
 
     def _count(self, judged: list[tuple[Heading, Verdict]], *, known: int) -> None:
         mailed = sum(verdict.is_new for _, verdict in judged)
         counts = (("mailed", mailed), ("joined", len(judged) - mailed), ("known", known))
         for verdict, count in counts:
-            self._metrics.camera_changes.labels(verdict).inc(count)
+            self.metrics.camera_changes.labels(verdict).inc(count)
         _log.info("camera changes judged", action="judge", **dict(counts))
 
 

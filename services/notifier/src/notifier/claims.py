@@ -17,6 +17,7 @@ from notifier.wording import Further
 
 # Short: whoever claims what nobody has begun to send makes no second mail.
 _CLAIM_LEASE_S = 10.0
+_LOOK_S = 1.0  # between looks for a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,29 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Claimed deliveries of one mail; `told` is None when the archive has it no longer."""
+    """Claimed deliveries of one mail.
+
+    Attributes:
+        told: None when the archive has it no longer.
+        wait_s: Seconds until its picture is looked for again; 0: the mail may leave.
+    """
 
     deliveries: tuple[Delivery, ...]
     told: Alert | Report | None
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Which pictures are mailed.
+
+    Attributes:
+        bytes_max: Larger ones are not.
+        wait_s: How long a mail waits for one that the archive does not have yet.
+    """
+
+    bytes_max: int
+    wait_s: float
 
 
 class Claims:
@@ -41,16 +61,16 @@ class Claims:
     Args:
         pool: The database of the ledger and the archive.
         composer: Makes the mails.
-        picture_bytes_max: Larger pictures are not mailed.
+        pictures: Which are mailed, and waited for.
         sending_lease_s: How long a mail may take from its mark to its answer.
     """
 
     def __init__(
-        self, pool: Pool, composer: Composer, *, picture_bytes_max: int, sending_lease_s: float
+        self, pool: Pool, composer: Composer, *, pictures: Pictures, sending_lease_s: float
     ) -> None:
         self._pool = pool
         self._composer = composer
-        self._picture_bytes_max = picture_bytes_max
+        self._pictures = pictures
         self._owner = uuid4()
         self._sending_lease_s = sending_lease_s
 
@@ -68,14 +88,19 @@ class Claims:
                 return []
             found = await self._read(connection, {one.subject for one in deliveries})
         grouped = groupby(deliveries, key=lambda one: one.subject)
-        return [Claimed(tuple(group), found.get(subject)) for subject, group in grouped]
+        return [self._claimed(tuple(group), found.get(subject)) for subject, group in grouped]
+
+    def _claimed(self, group: tuple[Delivery, ...], told: Alert | Report | None) -> Claimed:
+        is_awaited = isinstance(told, Alert) and told.is_picture_missing
+        left_s = self._pictures.wait_s - group[0].waited_s if is_awaited else 0.0
+        return Claimed(group, told, wait_s=min(_LOOK_S, max(0.0, left_s)))
 
     async def _read(
         self, connection: ledger.Connection, subjects: set[Subject]
     ) -> dict[Subject, Alert | Report]:
         found: dict[Subject, Alert | Report] = {}
         if ids := [one.id for one in subjects if one.kind is Kind.ALERT]:
-            read = await alerts.read(connection, ids, picture_bytes_max=self._picture_bytes_max)
+            read = await alerts.read(connection, ids, picture_bytes_max=self._pictures.bytes_max)
             found |= {Subject(Kind.ALERT, number): alert for number, alert in read.items()}
         if ids := [one.id for one in subjects if one.kind is Kind.DEVICE_EVENT]:
             reports = await device_events.read(connection, ids)

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import aiosmtplib
+from maskwatch_runtime import tls
 from maskwatch_runtime.errors import Unavailable
 
 from notifier.retries import Attempt, Result
-from notifier.settings import MailSettings
+from notifier.server import MailServer
 
 _QUIT_TIMEOUT_S = 2.0
 _NEEDS_LOGIN = (530, 534, 535, 538)  # RFC 4954, section 6
@@ -55,15 +56,15 @@ class LostBeforeDataError(Exception):
 
 
 class Connection:
-    def __init__(self, settings: MailSettings, tls: ssl.SSLContext | None) -> None:
-        self._settings = settings
+    def __init__(self, server: MailServer, tls: ssl.SSLContext | None) -> None:
+        self._server = server
         self._smtp = aiosmtplib.SMTP(
-            hostname=settings.smtp_host,
-            port=settings.smtp_port_used,
-            use_tls=settings.smtp_tls == "tls",
-            start_tls=settings.smtp_tls == "starttls",
+            hostname=server.host,
+            port=server.port,
+            use_tls=server.tls == "tls",
+            start_tls=server.tls == "starttls",
             tls_context=tls,
-            timeout=settings.smtp_timeout_s,
+            timeout=server.timeout_s,
             local_hostname=_own_name(),
         )
         self._is_spoilt = False
@@ -76,13 +77,13 @@ class Connection:
     async def open(self) -> None:
         try:
             await self._smtp.connect()
-            if self._settings.smtp_username:
+            if self._server.username:
                 await self._log_in()
             elif self._smtp.is_ehlo_or_helo_needed:
                 await self._greet()
         except (aiosmtplib.SMTPException, OSError) as error:
             self.abort()
-            raise Unavailable("smtp", _why_not_let_in(error, self._settings)) from error
+            raise Unavailable("smtp", _why_not_let_in(error, self._server)) from error
 
     async def _greet(self) -> None:
         try:
@@ -91,8 +92,8 @@ class Connection:
             await self._smtp.helo()
 
     async def _log_in(self) -> None:
-        settings = self._settings
-        await self._smtp.login(settings.smtp_username, settings.smtp_password.get_secret_value())
+        password = self._server.password.get_secret_value()
+        await self._smtp.login(self._server.username, password)
 
     async def send(self, mail: Mail, *, before_data: BeforeData) -> Attempt:
         """See `Mailer.send`. The connection is spoilt unless every answer of the server is read."""
@@ -101,7 +102,7 @@ class Connection:
             return await self._send(mail, before_data)
         except aiosmtplib.SMTPResponseException as error:
             await self._reset()
-            return _refused(error)
+            return _refused(error, self._server)
         except aiosmtplib.SMTPServerDisconnected as error:
             raise LostBeforeDataError(_text(error)) from error
         except (aiosmtplib.SMTPException, OSError) as error:
@@ -135,7 +136,7 @@ class Connection:
             raise aiosmtplib.SMTPServerDisconnected("the connection was lost")
         protocol.write(dot_stuffed(data))
         try:
-            answer = await protocol.read_response(timeout=self._settings.smtp_timeout_s)
+            answer = await protocol.read_response(timeout=self._server.timeout_s)
         except (aiosmtplib.SMTPException, OSError) as error:
             return Attempt(Result.UNKNOWN, f"no answer to the data: {_text(error)}")
         if answer.code == aiosmtplib.SMTPStatus.completed:
@@ -167,7 +168,7 @@ def dot_stuffed(data: bytes) -> bytes:
     return first + stuffed + end
 
 
-def _refused(error: aiosmtplib.SMTPResponseException) -> Attempt:
+def _refused(error: aiosmtplib.SMTPResponseException, server: MailServer) -> Attempt:
     """Return what a refusal means for the mail.
 
     Raises:
@@ -176,7 +177,7 @@ def _refused(error: aiosmtplib.SMTPResponseException) -> Attempt:
     reason = _text(error)
     is_about_sender = isinstance(error, aiosmtplib.SMTPSenderRefused)
     if error.code in _NEEDS_LOGIN:
-        raise NoMailTaken("smtp", f"wants a login (MASKWATCH_SMTP_USERNAME, _TLS): {reason}")
+        raise NoMailTaken("smtp", f"wants a login ({server.prefix}_USERNAME, _TLS): {reason}")
     if is_about_sender and error.code >= _FIRST_PERMANENT and error.code != _TOO_LARGE:
         raise NoMailTaken("smtp", f"refuses MASKWATCH_SENDER: {reason}")
     if error.code >= _FIRST_PERMANENT:
@@ -184,16 +185,17 @@ def _refused(error: aiosmtplib.SMTPResponseException) -> Attempt:
     return Attempt(Result.REFUSED_FOR_NOW, reason)
 
 
-def _why_not_let_in(error: Exception, settings: MailSettings) -> str:
-    server = f"{settings.smtp_host}:{settings.smtp_port_used}"
+def _why_not_let_in(error: Exception, server: MailServer) -> str:
     reason = _text(error)
+    cause = error.__cause__ or error
+    if isinstance(cause, ssl.SSLError):
+        refusal = tls.refusal(cause, prefix=server.prefix)
+        return f"{server.address}, {server.prefix}_TLS={server.tls}: {refusal}"
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
-        return f"{server} refuses MASKWATCH_SMTP_USERNAME or _PASSWORD: {reason}"
+        return f"{server.address} refuses {server.prefix}_USERNAME or _PASSWORD: {reason}"
     if "STARTTLS" in reason or "AUTH" in reason:
-        return f"{server} does not fit MASKWATCH_SMTP_TLS={settings.smtp_tls}: {reason}"
-    if isinstance(error.__cause__ or error, ssl.SSLError):
-        return f"{server}, TLS (MASKWATCH_SMTP_TLS, _CA_FILE): {reason}"
-    return f"{server}: {reason}"
+        return f"{server.address} does not fit {server.prefix}_TLS={server.tls}: {reason}"
+    return f"{server.address}: {reason}"
 
 
 def _text(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """One mail to one recipient, as a row of the ledger: to be, claimed, and changed."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -42,7 +42,10 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A claimed row; `due_at` is the earliest moment at which it could have been sent."""
+    """A claimed row; `due_at` is the earliest moment at which it could have been sent.
+
+    `waited_s` has passed since then by the database's clock, when the row was claimed.
+    """
 
     key: Key
     subject: Subject
@@ -54,6 +57,12 @@ class Delivery:
     unknowns: int
     deadline: datetime
     due_at: datetime
+    waited_s: float = 0.0
+
+    @property
+    def is_past_deadline(self) -> bool:
+        # By the database's clock alone: this machine's may be wrong by any amount.
+        return self.due_at + timedelta(seconds=self.waited_s) >= self.deadline
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """From a request on the topic to rows of the ledger; judged, durable, not yet sent."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 
 import structlog
-from maskwatch_proto import contract
 from maskwatch_runtime.kafka.dead_letters import Rejected
 from maskwatch_runtime.kafka.message import Record
 from maskwatch_runtime.postgres import Pool
@@ -16,42 +16,32 @@ from notifier.metrics import Metrics
 from notifier.policy import CameraState, Verdict
 from notifier.retries import State
 
+_FIELD = "alert_id"
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
 class Handler:
     """Judges alerts and enters a delivery per recipient; a repeated request changes nothing."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        audience: Audience,
-        *,
-        rules: policy.Rules,
-        metrics: Metrics,
-        on_entered: Callable[[], None],
-    ) -> None:
-        self._pool = pool
-        self._audience = audience
-        self._rules = rules
-        self._metrics = metrics
-        self._on_entered = on_entered
+    pool: Pool
+    audience: Audience
+    _: KW_ONLY
+    rules: policy.Rules
+    metrics: Metrics
+    on_entered: Callable[[], None]
 
     async def handle(self, records: Sequence[Record]) -> Sequence[Rejected]:
         """Enter what the records ask for; see `maskwatch_runtime.kafka.consumer.Handler`."""
-        asked, rejected = requests.decode(records, contract.decode_alert_id, field="alert_id")
+        asked, rejected = requests.decode(records, field=_FIELD)
         if not asked:
             return rejected
-        async with self._pool.connection() as connection:
+        async with self.pool.connection() as connection:
             headings = await alerts.headings(connection, list(asked))
             if headings:
                 await self._enter(connection, list(headings.values()))
-        self._on_entered()
-        missing = [
-            Rejected(record, "alert_id", f"is {alert_id}, which is not in the archive")
-            for alert_id, record in asked.items()
-            if alert_id not in headings
-        ]
+        self.on_entered()
+        missing = requests.missing(asked, headings, field=_FIELD)
         return [*rejected, *missing]
 
     async def _enter(self, connection: ledger.Connection, headings: list[Heading]) -> None:
@@ -70,7 +60,7 @@ class Handler:
                     alert_id=heading.id,
                     event_time=heading.event_time,
                     now=now,
-                    rules=self._rules,
+                    rules=self.rules,
                 )
                 cameras[_camera(heading)] = verdict.after
                 deliveries += self._deliveries(heading, verdict)
@@ -84,7 +74,7 @@ class Handler:
         cameras: dict[CameraKey, CameraState],
     ) -> None:
         if deliveries:
-            deadline_s = self._rules.deadline.total_seconds()
+            deadline_s = self.rules.deadline.total_seconds()
             await ledger.add(connection, deliveries, deadline_s=deadline_s)
             await cooldown.set_cameras(connection, cameras)
 
@@ -97,20 +87,20 @@ class Handler:
                 camera=_camera(heading),
                 event_time=heading.event_time,
                 message_id=compose.message_id(
-                    heading.event_id, recipient.address, domain=self._audience.sender.domain
+                    heading.event_id, recipient.address, domain=self.audience.sender.domain
                 ),
                 further=verdict.further,
                 further_since=verdict.further_since,
             )
-            for recipient in self._audience.recipients
+            for recipient in self.audience.recipients
         ]
 
     def _count(self, deliveries: list[NewDelivery], *, known: int) -> None:
-        per_alert = len(self._audience.recipients)
+        per_alert = len(self.audience.recipients)
         suppressed = sum(one.state is State.SUPPRESSED for one in deliveries) // per_alert
         mailed = len(deliveries) // per_alert - suppressed
         for verdict, count in (("mailed", mailed), ("suppressed", suppressed), ("known", known)):
-            self._metrics.alerts.labels(verdict).inc(count)
+            self.metrics.alerts.labels(verdict).inc(count)
         _log.info(
             "alerts judged", action="judge", mailed=mailed, suppressed=suppressed, known=known
         )

@@ -70,7 +70,8 @@ def _id(subject: Subject, kind: Kind) -> int | None:
 
 _RETURNED = """
 d.id, d.alert_id, d.device_event_id, d.recipient, d.message_id, d.further, d.further_since,
-d.attempts, d.unknowns, d.deadline, coalesce(d.due_at, d.created_at) AS due_at
+d.attempts, d.unknowns, d.deadline, coalesce(d.due_at, d.created_at) AS due_at,
+extract(epoch FROM now() - coalesce(d.due_at, d.created_at))::float8 AS waited_s
 """
 _TAKE = """
 WITH due AS (
@@ -183,26 +184,34 @@ WITH change AS (
 )
 SELECT count(*) FROM recorded
 """
-_LOCK_OPEN = """
+_LOCK_CAMERAS = """
 SELECT 1 FROM camera_cooldown
-WHERE open_alert_id IN (SELECT alert_id FROM delivery WHERE id = ANY($1::bigint[]))
+WHERE (device_id, camera) IN (SELECT device_id, camera FROM delivery WHERE id = ANY($1::bigint[]))
 ORDER BY device_id, camera FOR UPDATE
 """
-# Nobody was told of the alert, nor of those that its mail would have named: the next one does it.
-_REOPEN = """
-UPDATE camera_cooldown c
-SET open_alert_id = NULL, open_until = NULL,
-    suppressed = c.suppressed + failed.further + 1,
-    suppressed_since = LEAST(c.suppressed_since, failed.further_since, failed.event_time)
-FROM (
-    SELECT DISTINCT ON (alert_id) alert_id, further, further_since, event_time
-    FROM delivery WHERE id = ANY($1::bigint[])
-) AS failed
-WHERE c.open_alert_id = failed.alert_id AND NOT EXISTS (
-    SELECT 1 FROM delivery d
-    WHERE d.alert_id = failed.alert_id
-      AND (d.state IN ('sent', 'unknown') OR d.next_try_at IS NOT NULL)
+# Nobody was told of these alerts, nor of those that their mails would have named: the next one
+# does it, with a cool-down or without.
+_COUNT_UNTOLD = """
+WITH failed AS (
+    SELECT DISTINCT ON (f.alert_id) f.alert_id, f.device_id, f.camera, f.further,
+        LEAST(f.further_since, f.event_time) AS since
+    FROM delivery f
+    WHERE f.id = ANY($1::bigint[]) AND f.alert_id IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM delivery d
+        WHERE d.alert_id = f.alert_id
+          AND (d.state IN ('sent', 'unknown') OR d.next_try_at IS NOT NULL)
+    )
+), untold AS (
+    SELECT device_id, camera, sum(further + 1)::int AS alerts, min(since) AS since,
+        array_agg(alert_id) AS alert_ids
+    FROM failed GROUP BY device_id, camera
 )
+UPDATE camera_cooldown c
+SET open_alert_id = CASE WHEN c.open_alert_id = ANY(alert_ids) THEN NULL ELSE open_alert_id END,
+    open_until = CASE WHEN c.open_alert_id = ANY(alert_ids) THEN NULL ELSE open_until END,
+    suppressed = c.suppressed + untold.alerts,
+    suppressed_since = LEAST(c.suppressed_since, untold.since)
+FROM untold WHERE c.device_id = untold.device_id AND c.camera = untold.camera
 """
 _FAILED = (State.BOUNCED, State.EXPIRED, State.WITHDRAWN)
 
@@ -215,8 +224,8 @@ async def record(connection: Connection, changes: Sequence[Change], *, owner: UU
         return
     async with connection.transaction():
         await _record(connection, changes, owner)
-        await connection.execute(_LOCK_OPEN, failed)
-        await connection.execute(_REOPEN, failed)
+        await connection.execute(_LOCK_CAMERAS, failed)
+        await connection.execute(_COUNT_UNTOLD, failed)
 
 
 async def _record(connection: Connection, changes: Sequence[Change], owner: UUID) -> None:

@@ -5,25 +5,31 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from maskwatch_runtime import tls
 from maskwatch_runtime.clock import Clock
-from maskwatch_runtime.errors import Misconfigured
 
 from notifier.connection import BeforeData, Connection, LostBeforeDataError, Mail
 from notifier.retries import Attempt, Result
-from notifier.settings import MailSettings
+from notifier.server import MailServer
 
 _IDLE_MAX_S = 120.0  # Postfix and Exchange close after 300 s; a mail must not run into that
 
 
 class Mailer:
-    """A pool of at most `smtp_connections` connections, made when needed, the warmest first."""
+    """A pool of connections to one server, made when needed, the warmest first.
 
-    def __init__(self, settings: MailSettings, clock: Clock) -> None:
-        self._settings = settings
+    Args:
+        server: That all of them go to.
+        clock: Tells which were idle for long.
+        connections: That are open at the same time, at most.
+    """
+
+    def __init__(self, server: MailServer, clock: Clock, *, connections: int) -> None:
+        self._server = server
         self._clock = clock
-        self._tls = _tls_context(settings)
+        self._tls = _tls_context(server)
         self._idle: list[Connection] = []
-        self._slots = asyncio.Semaphore(settings.smtp_connections)
+        self._slots = asyncio.Semaphore(connections)
         self._open = 0
 
     @property
@@ -106,16 +112,13 @@ class Mailer:
         return None
 
     async def _connect(self) -> "Connection":
-        connection = Connection(self._settings, self._tls)
+        connection = Connection(self._server, self._tls)
         await connection.open()
         self._open += 1
         return connection
 
 
-def _tls_context(settings: MailSettings) -> ssl.SSLContext | None:
-    if settings.smtp_tls == "none":
+def _tls_context(server: MailServer) -> ssl.SSLContext | None:
+    if server.tls == "none":
         return None
-    try:
-        return ssl.create_default_context(cafile=settings.smtp_ca_file)
-    except OSError as error:
-        raise Misconfigured(f"MASKWATCH_SMTP_CA_FILE cannot be used: {error}") from error
+    return tls.client_context(server.ca_file, setting=f"{server.prefix}_CA_FILE")

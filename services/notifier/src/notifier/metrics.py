@@ -22,6 +22,11 @@ class Metrics:
         self.dead_letters = Counter(
             "notifier_dead_letters_total", "Messages nobody can act on", registry=registry
         )
+        self.missed = Counter(
+            "notifier_requests_missed_total",
+            "Requests that retention deleted before they were read",
+            registry=registry,
+        )
         self.deliveries = Counter(
             "notifier_deliveries_total",
             "Tries to deliver, by the state that followed",
@@ -35,6 +40,9 @@ class Metrics:
         )
         self.smtp_up = Gauge(
             "notifier_smtp_up", "1 when the mail server lets us in, else 0", registry=registry
+        )
+        self.smtp_fallback = Gauge(
+            "notifier_smtp_fallback", "1 while mails leave by the fallback", registry=registry
         )
         self.send_seconds = Histogram(
             "notifier_send_seconds",

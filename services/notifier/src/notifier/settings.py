@@ -2,31 +2,38 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from maskwatch_runtime.settings import KafkaSettings, PostgresSettings, ServiceSettings
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from notifier import mailbox
+from notifier import mailbox, server
 from notifier.mailbox import Mailbox
+from notifier.server import MailServer, Tls
 
-_DEFAULT_PORTS = {"none": 25, "starttls": 587, "tls": 465}
+_HOST = r"[A-Za-z0-9.:_-]+"
 _DAY_S = 24 * 3600.0
 
 
 class MailSettings(ServiceSettings):
-    """Who is told, by which server, and how the mail looks."""
+    """Who is told, by which servers, and how the mail looks."""
 
     recipients: Annotated[tuple[Mailbox, ...], NoDecode] = Field(min_length=1)
     sender: Annotated[Mailbox, NoDecode]
-    smtp_host: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:_-]+$")
+    smtp_host: str = Field(min_length=1, max_length=253, pattern=rf"^{_HOST}$")
     smtp_port: int = Field(default=0, ge=0, le=65_535, description="0: 25, 587 or 465 by TLS")
-    smtp_tls: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_tls: Tls = "starttls"
     smtp_ca_file: Path | None = None
     smtp_username: str = ""
     smtp_password: SecretStr = SecretStr("")
+    smtp_fallback_host: str = Field(default="", max_length=253, pattern=rf"^(?:{_HOST})?$")
+    smtp_fallback_port: int = Field(default=0, ge=0, le=65_535)
+    smtp_fallback_tls: Tls = "starttls"
+    smtp_fallback_ca_file: Path | None = None
+    smtp_fallback_username: str = ""
+    smtp_fallback_password: SecretStr = SecretStr("")
     smtp_connections: int = Field(default=4, ge=1, le=64)
     smtp_timeout_s: float = Field(default=30.0, gt=0, le=600)
     time_zone: str = "UTC"
@@ -52,14 +59,42 @@ class MailSettings(ServiceSettings):
         return value
 
     @model_validator(mode="after")
-    def _check_login(self) -> "MailSettings":
-        if self.smtp_password.get_secret_value() and not self.smtp_username:
-            raise ValueError("MASKWATCH_SMTP_PASSWORD is set and MASKWATCH_SMTP_USERNAME is not")
+    def _check_servers(self) -> "MailSettings":
+        if self.smtp_fallback_username and not self.smtp_fallback_host:
+            raise ValueError(
+                "MASKWATCH_SMTP_FALLBACK_USERNAME is set and MASKWATCH_SMTP_FALLBACK_HOST is not"
+            )
+        for one in self.smtp_servers:
+            if one.password.get_secret_value() and not one.username:
+                raise ValueError(f"{one.prefix}_PASSWORD is set and {one.prefix}_USERNAME is not")
         return self
 
     @property
-    def smtp_port_used(self) -> int:
-        return self.smtp_port or _DEFAULT_PORTS[self.smtp_tls]
+    def smtp_servers(self) -> tuple[MailServer, ...]:
+        """The first server and, if there is one, the fallback."""
+        first = MailServer(
+            prefix="MASKWATCH_SMTP",
+            host=self.smtp_host,
+            port=server.port_of(self.smtp_port, self.smtp_tls),
+            tls=self.smtp_tls,
+            ca_file=self.smtp_ca_file,
+            username=self.smtp_username,
+            password=self.smtp_password,
+            timeout_s=self.smtp_timeout_s,
+        )
+        if not self.smtp_fallback_host:
+            return (first,)
+        fallback = MailServer(
+            prefix="MASKWATCH_SMTP_FALLBACK",
+            host=self.smtp_fallback_host,
+            port=server.port_of(self.smtp_fallback_port, self.smtp_fallback_tls),
+            tls=self.smtp_fallback_tls,
+            ca_file=self.smtp_fallback_ca_file,
+            username=self.smtp_fallback_username,
+            password=self.smtp_fallback_password,
+            timeout_s=self.smtp_timeout_s,
+        )
+        return first, fallback
 
 
 class NotifierSettings(KafkaSettings, PostgresSettings, MailSettings):
@@ -71,6 +106,7 @@ class NotifierSettings(KafkaSettings, PostgresSettings, MailSettings):
     retry_initial_s: float = Field(default=5.0, gt=0, le=3600)
     retry_cap_s: float = Field(default=300.0, gt=0, le=_DAY_S)
     unknown_repeats: int = Field(default=1, ge=0, le=1)
+    picture_wait_s: float = Field(default=30.0, ge=0, le=3600)
     picture_bytes_max: int = Field(default=1024 * 1024, ge=0, le=4 * 1024 * 1024)
     dead_letters_max: int = Field(default=1000, ge=1)
     camera_mails: bool = True

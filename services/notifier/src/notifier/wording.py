@@ -166,6 +166,8 @@ def _further(further: Further, *, place: Place) -> str:
 
 
 def _without_picture(alert: Alert) -> str:
+    if alert.is_picture_missing:
+        return "Its picture was not in the archive when this mail was made."
     if not alert.picture_bytes:
         return "The device kept no picture of it."
     if alert.picture is None:
