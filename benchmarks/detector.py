@@ -15,6 +15,7 @@ from uuid import UUID
 import cv2
 import numpy as np
 import skimage.data
+from edge_detector import rules
 from edge_detector.events import Composer, Identity, Origin, Speaker
 from edge_detector.metrics import Metrics
 from edge_detector.pipeline import Pipeline, Watchers
@@ -64,12 +65,14 @@ def _whole(encoded: Picture) -> Callable[[], None]:
     settings = EdgeDetectorSettings(
         source="bench", device_guid="bench", outbox_path=Path("never-opened.db")
     )
+    (plan,) = settings.plans
+    watched = rules.of(plan, evidence_bytes_max=settings.evidence_bytes_max)
     composer = Composer(identity, quality_at=lambda _: ClockQuality.SYNCHRONISED)
     pipeline = Pipeline(
         Detector(loaded),
         Speaker(composer, Origin("bench")),
         # The picture never changes, and yet every frame is to be looked at.
-        replace(settings.rules, motion=motion.Rules(idle_look_s=0.0, still_look_s=0.0)),
+        replace(watched, motion=motion.Rules(idle_look_s=0.0, still_look_s=0.0)),
         Watchers(Metrics(CollectorRegistry())),
     )
     numbers = itertools.count()

@@ -24,7 +24,7 @@ from devstack.inbox.client import InboxClient
 from devstack.kafka import Kafka
 from devstack.postgres import Postgres
 from devstack.service import Service
-from maskwatch_proto import contract
+from maskwatch_proto import notification
 from maskwatch_runtime.kafka import topics
 from maskwatch_runtime.settings import KafkaSettings
 from notifier.alerts import Alert
@@ -149,7 +149,7 @@ class _Bench:
             await self._mails.clear()
             async with AIOKafkaProducer(bootstrap_servers=self._kafka.bootstrap) as producer:
                 began_at = datetime.now(UTC)
-                await producer.send_and_wait(topics.NOTIFY, contract.encode_alert_id(alert_id))
+                await producer.send_and_wait(topics.NOTIFY, notification.encode(alert_id))
             await self._mails.wait_for(1, timeout_s=60)
             (mail,) = await self._mails.messages()
             delays_ms.append((mail.received_at - began_at).total_seconds() * 1000)
@@ -171,7 +171,7 @@ class _Bench:
     async def _ask(self, ids: Sequence[int]) -> None:
         async with AIOKafkaProducer(bootstrap_servers=self._kafka.bootstrap) as producer:
             sent = [
-                await producer.send(topics.NOTIFY, contract.encode_alert_id(number), key=b"door")
+                await producer.send(topics.NOTIFY, notification.encode(number), key=b"door")
                 for number in ids
             ]
             await asyncio.gather(*sent)

@@ -56,10 +56,11 @@ class Archive:
         due = self._due(alerts)
         async with self._pool.connection() as connection, connection.transaction():
             await _register(connection, due)
-            told = await connection.fetchrow(statements.ALERTS, *columns.alerts(alerts))
-            if told["numbers"]:
-                numbers = dict(zip(told["event_ids"], told["numbers"], strict=True))
-                await connection.execute(statements.IMAGES, *columns.images(numbers, alerts))
+            (told,) = await connection.fetch(statements.ALERTS, *columns.alerts(alerts))
+            numbers = dict(zip(told["event_ids"] or (), told["numbers"] or (), strict=True))
+            pictures = columns.images(numbers, alerts)
+            if pictures:
+                await connection.execute(statements.IMAGES, *pictures)
         self._devices.written(due.devices)
         self._face_models.written(due.face_models)
         self._mask_models.written(due.mask_models)

@@ -23,6 +23,8 @@ def images(numbers: Mapping[Any, int], batch: Iterable[Alert]) -> Columns:
         numbers: The archive's number by event id; alerts that are not in it are left out.
         batch: Alerts of distinct event ids.
     """
+    if not numbers:
+        return []
     rows = []
     for alert in batch:
         number, image = numbers.get(alert.event_id), alert.image

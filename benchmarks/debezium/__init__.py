@@ -1,0 +1,1 @@
+"""Ingress beside Debezium's JDBC sink connector on Kafka Connect."""
