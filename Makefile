@@ -61,8 +61,8 @@ e2e: setup ## Services as processes: a picture in, a mail out (PROFILE=secure: T
 	@case '$(PROFILE)' in plain) set -- --ignore=tests/e2e/secure tests/e2e;; secure) set -- tests/e2e/secure;; \
 		*) echo 'PROFILE is plain or secure, not $(PROFILE)' >&2; exit 2;; esac; $(BIN)/pytest "$$@"
 
-faults: setup ## Break the path on purpose (CASES=F9,F24 SEEDS=20 FIRST_SEED=1; what passed is not run again with SEEDS)
-	$(BIN)/pytest tests/faults --seeds $(or $(SEEDS),1) --first-seed $(or $(FIRST_SEED),1) --cases '$(CASES)' $(if $(SEEDS),--resume) $(ARGS)
+faults: setup ## Break the path on purpose (CASES=F9,F24 SEEDS=20 FIRST_SEED=1 WORKERS=3; what passed is not run again with SEEDS)
+	$(BIN)/pytest tests/faults --seeds $(or $(SEEDS),1) --first-seed $(or $(FIRST_SEED),1) --cases '$(CASES)' $(if $(SEEDS),--resume) $(if $(WORKERS),--numprocesses $(WORKERS) --dist worksteal) $(ARGS)
 
 soak: setup ## The whole path at half its capacity for MINUTES=30, something broken every 20 s
 	$(BIN)/python -m faults.soak --minutes $(or $(MINUTES),30) $(ARGS)

@@ -74,8 +74,8 @@ def read(path: Path = RESULTS) -> list[Outcome]:
 
 
 def latest(outcomes: list[Outcome]) -> list[Outcome]:
-    """Return the last outcome of each case and seed."""
-    return list({(one.case, one.seed): one for one in outcomes}.values())
+    """Return the last outcome of each test, a case may have several, and seed."""
+    return list({(one.case, one.text, one.seed): one for one in outcomes}.values())
 
 
 def digest(test_file: Path) -> str:

@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 _fault = pytest.StashKey[Fault]()
 _failure = pytest.StashKey[str]()
 _began_s = pytest.StashKey[float]()
-_outcomes = pytest.StashKey[list[Outcome]]()
+_before = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "case(case): a row of the list of faults")
-    config.stash[_outcomes] = []
+    config.stash[_before] = len(outcomes.read())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _passed() -> set[tuple[str, int, str]]:
     latest = outcomes.latest(outcomes.read())
-    return {(one.case, one.seed, one.digest) for one in latest if one.has_passed}
+    return {(one.text, one.seed, one.digest) for one in latest if one.has_passed}
 
 
 def _is_left_out(item: pytest.Item, wanted: set[str], passed: set[tuple[str, int, str]]) -> bool:
@@ -75,7 +75,7 @@ def _is_left_out(item: pytest.Item, wanted: set[str], passed: set[tuple[str, int
         return False
     if wanted and case.number not in wanted:
         return True
-    return bool(passed) and (case.number, _seed(item), outcomes.digest(item.path)) in passed
+    return bool(passed) and (case.text, _seed(item), outcomes.digest(item.path)) in passed
 
 
 def _case(item: pytest.Item) -> Case | None:
@@ -111,9 +111,7 @@ def pytest_runtest_makereport(
         said = call.excinfo.exconly() if call.excinfo else str(report.longrepr)
         item.stash.setdefault(_failure, said)
     if _case(item) is not None and call.when == "teardown":
-        outcome = _outcome(item)
-        outcomes.append(outcome)
-        item.config.stash[_outcomes].append(outcome)
+        outcomes.append(_outcome(item))
     return report
 
 
@@ -158,7 +156,8 @@ def _commit() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    made = terminalreporter.config.stash[_outcomes]
+    # From the file: with --numprocesses the cases ran in other processes.
+    made = outcomes.read()[terminalreporter.config.stash[_before] :]
     if made:
         terminalreporter.section("faults")
         terminalreporter.write_line(summary.text(made))
