@@ -107,7 +107,7 @@ def _begun(alert: Alert) -> Episode:
         id=str(alert.episode_id or alert.event_id),
         camera=alert.camera,
         label=alert.label or Label.NO_MASK,
-        begun_at=alert.event_time,
+        begun_at=alert.episode_started_at or alert.event_time,
         thumbnail_bgr=_decoded(alert.image.data),
     )
 
