@@ -49,8 +49,8 @@ def member(settings: KafkaSettings, subscription: Subscription) -> AIOKafkaConsu
         auto_offset_reset="none",
         max_partition_fetch_bytes=subscription.partition_fetch_bytes,
         # aiokafka has one fetch under way per broker: while it waits for a partition that has
-        # nothing new, the others' records are not fetched. Its own 500 ms cost a third of the
-        # records a second.
+        # nothing new, the others' records are not fetched. With its own 500 ms 17,500 records a
+        # second were archived where 100 ms gave 19,300 (medians of six runs).
         fetch_max_wait_ms=100,
         # As soon as this after a member died, another one takes its partitions.
         session_timeout_ms=10_000,

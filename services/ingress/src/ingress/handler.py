@@ -147,8 +147,7 @@ def decode_alert(payload: bytes) -> Alert:
         InvalidMessage: They are no alert, or whoever opens its picture would run out of memory.
     """
     alert = contract.decode(payload)
-    problem = pictures.problem(alert.image.data)
-    if problem:
+    if alert.image.data and (problem := pictures.problem(alert.image.data)):
         raise InvalidMessage("image", problem)
     return alert
 
