@@ -1,7 +1,7 @@
 """Devices whose numbers do not add up, as metrics and views show them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
 import asyncpg
 import pytest
@@ -16,6 +16,7 @@ from maskwatch_proto.device_event import DeviceEvent, Heartbeat
 from maskwatch_runtime.clock import SystemClock
 from maskwatch_runtime.postgres import Pool
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 MakeAlert = Callable[..., Alert]
 MakeEvent = Callable[..., DeviceEvent]
@@ -108,39 +109,43 @@ async def test_original_programs_number_nothing(store: Store, pool: Pool) -> Non
     assert await sequences.look(pool) == Found(new_devices=1)
 
 
-async def test_what_lasts_is_shown_and_told_once(
-    store: Store, pool: Pool, capsys: pytest.CaptureFixture[str]
-) -> None:
+def _count(told: Sequence[Mapping[str, object]], words: str) -> int:
+    return sum(words in str(line["event"]) for line in told)
+
+
+async def _until_told(told: Sequence[Mapping[str, object]], words: str) -> None:
+    async with asyncio.timeout(20):
+        while not _count(told, words):
+            await asyncio.sleep(0.02)
+
+
+async def test_what_lasts_is_shown_and_told_once(store: Store, pool: Pool) -> None:
     await store([1, 3])
     registry, stop = CollectorRegistry(), asyncio.Event()
     shown = Metrics(registry).oddities
-    looking = asyncio.create_task(sequences.watch(pool, shown, every_s=0.02, stop=stop))
-    async with asyncio.timeout(20):
-        while "do not add up" not in capsys.readouterr().out:
-            await asyncio.sleep(0.02)
-    assert registry.get_sample_value("ingress_sequence_missing") == 1
-    assert registry.get_sample_value("ingress_devices_new") == 1
+    with capture_logs() as told:
+        looking = asyncio.create_task(sequences.watch(pool, shown, every_s=0.02, stop=stop))
+        await _until_told(told, "do not add up")
+        assert registry.get_sample_value("ingress_sequence_missing") == 1
+        assert registry.get_sample_value("ingress_devices_new") == 1
 
-    await asyncio.sleep(0.2)
-    stop.set()
-    await looking
+        await asyncio.sleep(0.2)
+        stop.set()
+        await looking
 
-    assert "do not add up" not in capsys.readouterr().out
+    assert _count(told, "do not add up") == 1
 
 
-async def test_away_database_does_not_end_the_looking(
-    settings: IngressSettings, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_away_database_does_not_end_the_looking(settings: IngressSettings) -> None:
     away = Pool(settings.model_copy(update={"postgres_port": 1}), size=1)
     stop = asyncio.Event()
     shown = Metrics(CollectorRegistry()).oddities
-    looking = asyncio.create_task(sequences.watch(away, shown, every_s=0.02, stop=stop))
-    async with asyncio.timeout(20):
-        while "not looked" not in capsys.readouterr().out:
-            await asyncio.sleep(0.02)
-    stop.set()
+    with capture_logs() as told:
+        looking = asyncio.create_task(sequences.watch(away, shown, every_s=0.02, stop=stop))
+        await _until_told(told, "not looked")
+        stop.set()
 
-    await looking
+        await looking
 
 
 async def test_only_the_owner_and_analysts_see_the_views(connect_as: Connect) -> None:

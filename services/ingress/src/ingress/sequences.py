@@ -97,7 +97,7 @@ async def watch(pool: Pool, oddities: Oddities, *, every_s: float, stop: asyncio
         try:
             found = await look(pool)
         except Unavailable as error:
-            _log.info("not looked", action="sequences", reason=error.reason)
+            _log.warning("not looked", action="sequences", reason=error.reason)
             continue
         oddities.show(found.missing, found.repeated, found.overlapping, found.new_devices)
         lasting = lesser(before, found)
