@@ -25,6 +25,7 @@ def server(certificate: Path, key: Path) -> ssl.SSLContext:
         except OSError as error:
             raise Misconfigured(f"{setting}: {path}: {error.strerror}") from error
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # Python's own default since 3.11.4
     try:
         context.load_verify_locations(certificate)
     except ssl.SSLError as error:
