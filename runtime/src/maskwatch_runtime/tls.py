@@ -22,9 +22,11 @@ def client_context(ca_file: Path | None, *, setting: str) -> ssl.SSLContext:
         Misconfigured: The file cannot be used.
     """
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise Misconfigured(f"{setting} cannot be used: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # Python's own default since 3.11.4
+    return context
 
 
 def refusal(error: ssl.SSLError, *, prefix: str) -> str:

@@ -28,6 +28,7 @@ def client(files: Files, *, setting: str) -> ssl.SSLContext:
     """
     try:
         context = ssl.create_default_context(cafile=files.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # Python's own default since 3.11.4
     except OSError as error:
         raise Misconfigured(f"{setting}_CA_FILE: {files.ca}: {error}") from error
     if files.cert is not None and files.key is not None:
