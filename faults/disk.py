@@ -1,5 +1,6 @@
 """Disks that are small or die: a file system in memory, an ext4 in a file. Both need root."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -23,9 +24,11 @@ class SmallDisk:
 
     def fill(self, *, left_bytes: int = 0) -> int:
         """Take all room but so much, as another program would; return how much that was."""
-        taken = max(0, self.free_bytes() - left_bytes)
-        with self._foreign.open("ab") as file:
-            file.write(bytes(taken))
+        wanted, taken = bytes(max(0, self.free_bytes() - left_bytes)), 0
+        with self._foreign.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            # Another process may have taken some meanwhile: then a part is written, then nothing.
+            while taken < len(wanted):
+                taken += file.write(wanted[taken:])
         return taken
 
     def give_back(self) -> None:

@@ -19,6 +19,7 @@ from uuid import UUID
 from devstack.load import alert
 from devstack.processes import Command, Process
 from maskwatch_proto.alert import Alert
+from maskwatch_runtime.outbox.checkpoint import Checkpointer
 from maskwatch_runtime.outbox.outbox import Outbox
 
 from faults import sources
@@ -117,9 +118,11 @@ class Load:
 
     def _put(self, alerts: Iterable[Alert], batch: int) -> None:
         outbox, waiting = Outbox.open(self.outbox), iter(alerts)
+        checkpointer = Checkpointer(self.outbox)  # as the detector's spool does
         try:
             while some := list(islice(waiting, batch)):
                 store(outbox, self._journal, some)
+                checkpointer.checkpoint(outbox.connection)
         finally:
             outbox.close()
 

@@ -64,7 +64,6 @@ class Device:
                 self._evict(sqlite)
             else:
                 checkpointer.checkpoint(sqlite)
-        checkpointer.close()
         connection.close()
         self._disk.unregister()
 

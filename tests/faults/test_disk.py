@@ -61,10 +61,11 @@ async def test_full_disk_costs_sent_rows_then_pictures_and_what_is_dropped_is_co
     path.configure("dispatcher", DISK_FREE_BYTES_MIN=str(12 * _MB), HOUSEKEEPING_S="1")
     broker = path.proxy("dispatcher", "kafka")
     await path.start("dispatcher", "ingress")
-    await path.load.block(150, shape=Shape(picture_bytes=40_000))
+    shape = Shape(picture_bytes=40_000, batch=64)  # what the detector stores at once, at most
+    await path.load.block(150, shape=shape)
     assert await path.until_settled()
     broker.blackhole()
-    await path.load.block(150, shape=Shape(picture_bytes=40_000))
+    await path.load.block(150, shape=shape)
     with closing(WriterProcess(path.outbox, path.folder)) as writer:
         small_disk.fill(left_bytes=fault.random.choice((0, 4096, 100_000)))
         fault.injected("ENOSPC")

@@ -222,7 +222,6 @@ class OutboxMachine(RuleBasedStateMachine):
         self._open()
 
     def _close(self) -> None:
-        self._checkpointer.close()
         self._outbox.close()
 
     def _new_folder(self) -> Path:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from maskwatch_runtime.outbox.outbox import Outbox
 from maskwatch_runtime.outbox.room import Disk
 from maskwatch_runtime.testing import FakeClock
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 _PAGE_BYTES = 4096
 _PLENTY = 2**40
@@ -97,11 +98,17 @@ async def test_page_that_breaks_under_the_dispatcher_costs_its_rows_and_no_more(
     assert len(quarantine.held(path)) == 1
 
 
-def _housekeeping(path: Path, source: OutboxSource, *, room_bytes: int) -> Housekeeping:
+def _housekeeping(
+    path: Path,
+    source: OutboxSource,
+    *,
+    room_bytes: int,
+    checkpointer: Checkpointer | None = None,
+) -> Housekeeping:
     return Housekeeping(
         source,
         Limits(timedelta(days=9), _PLENTY, room_bytes_min=room_bytes),
-        Checkpointer(path),
+        checkpointer or Checkpointer(path),
         Metrics(CollectorRegistry()),
         Disk(path, ballast_bytes=8192),
     )
@@ -128,3 +135,69 @@ async def test_ballast_is_kept_while_there_is_room(path: Path, source: OutboxSou
         await asyncio.sleep(0.005)
     stop.set()
     await running
+
+
+class _FullDisk(Checkpointer):
+    """A log that cannot be moved before there was room."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, wal_bytes=1)
+        self.is_full = True
+
+    def checkpoint(self, connection: sqlite3.Connection, *, is_disk_short: bool = False) -> bool:
+        if self.is_full:
+            raise sqlite3.OperationalError("database or disk is full")
+        return super().checkpoint(connection, is_disk_short=is_disk_short)
+
+    def checkpoint_into(
+        self, connection: sqlite3.Connection, give_room: Callable[[], None]
+    ) -> bool:
+        self.is_full = not super().checkpoint_into(connection, give_room)
+        return not self.is_full
+
+
+async def test_full_disk_gets_the_ballast_s_room_and_rows_are_evicted_at_once(
+    path: Path, source: OutboxSource
+) -> None:
+    checkpointer = _FullDisk(path)
+    housekeeping = _housekeeping(path, source, room_bytes=_PLENTY, checkpointer=checkpointer)
+    Disk(path, ballast_bytes=8192).keep_ballast()
+    stop = asyncio.Event()
+    running = asyncio.create_task(housekeeping.run(stop, clock=FakeClock(), every_s=1000))
+    while await source.in_thread(_pictures):
+        await asyncio.sleep(0.005)
+    stop.set()
+    await running
+    assert not checkpointer.is_full
+
+
+def _pictures(outbox: Outbox) -> int:
+    (count,) = outbox.connection.execute(
+        "SELECT count(*) FROM alert WHERE length(image_data) > 0"
+    ).fetchone()
+    return int(count)
+
+
+class _FullForever(_FullDisk):
+    def checkpoint_into(
+        self,
+        connection: sqlite3.Connection,  # noqa: ARG002
+        give_room: Callable[[], None],  # noqa: ARG002
+    ) -> bool:
+        raise sqlite3.OperationalError("database or disk is full")
+
+
+async def test_ballast_that_did_not_help_is_asked_for_again(
+    path: Path, source: OutboxSource
+) -> None:
+    housekeeping = _housekeeping(path, source, room_bytes=_PLENTY, checkpointer=_FullForever(path))
+    disk = Disk(path, ballast_bytes=8192)
+    disk.keep_ballast()
+    stop = asyncio.Event()
+    with capture_logs() as logs:
+        running = asyncio.create_task(housekeeping.run(stop, clock=FakeClock(), every_s=1000))
+        while sum(log["event"] == "no room made" for log in logs) < 2:
+            await asyncio.sleep(0.005)
+        stop.set()
+        await running
+    assert disk.has_ballast

@@ -1,6 +1,10 @@
+import fcntl
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 from maskwatch_proto.alert import Alert
 from maskwatch_runtime.outbox.checkpoint import Checkpointer
 from maskwatch_runtime.outbox.outbox import Outbox
@@ -38,20 +42,50 @@ def test_large_log_is_moved_into_the_database(
     assert _wal_bytes(path) == 0
     assert path.stat().st_size > 5_000_000
     assert outbox.unsent_count() == 5
-    checkpointer.close()
 
 
-def test_only_one_of_two_may_checkpoint_until_it_gives_the_lock_back(
+def test_small_log_is_moved_when_the_disk_is_short(
     outbox: Outbox, path: Path, numbered: Numbered
 ) -> None:
-    first, second = Checkpointer(path, wal_bytes=1), Checkpointer(path, wal_bytes=1)
+    outbox.append(numbered(1, b"x" * 1_000_000))
+    wal_bytes = _wal_bytes(path)
 
-    outbox.append(numbered(1))
-    assert first.checkpoint(outbox.connection)
+    assert Checkpointer(path).checkpoint(outbox.connection, is_disk_short=True)
+
+    assert path.stat().st_size > 1_000_000
     outbox.append(numbered(2))
-    assert not second.checkpoint(outbox.connection)
-    assert _wal_bytes(path) > 0
-    first.close()
-    assert second.checkpoint(outbox.connection)
-    second.close()
-    second.close()
+    assert _wal_bytes(path) == wal_bytes, "its room is used again"
+
+
+def test_nothing_is_moved_while_another_process_has_the_lock(
+    outbox: Outbox, path: Path, numbered: Numbered
+) -> None:
+    checkpointer = Checkpointer(path, wal_bytes=1)
+    outbox.append(numbered(1))
+    with path.with_name(f"{path.name}-checkpoint.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert not checkpointer.checkpoint(outbox.connection)
+        assert not checkpointer.checkpoint_into(outbox.connection, lambda: pytest.fail("called"))
+        assert _wal_bytes(path) > 0
+    assert checkpointer.checkpoint(outbox.connection)
+
+
+def test_room_that_is_given_goes_to_the_log_s_rows_and_to_no_other_writer(
+    outbox: Outbox, path: Path, numbered: Numbered
+) -> None:
+    outbox.append(numbered(1, b"x" * 1_000_000))
+    refused: list[str] = []
+
+    def give_room() -> None:
+        with closing(sqlite3.connect(path, timeout=0)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                refused.append(str(error))
+
+    assert Checkpointer(path).checkpoint_into(outbox.connection, give_room)
+
+    assert refused == ["database is locked"]
+    assert path.stat().st_size > 1_000_000
+    outbox.append(numbered(2))
+    assert outbox.unsent_count() == 2

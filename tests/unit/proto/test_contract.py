@@ -79,6 +79,20 @@ def test_any_bytes_are_an_alert_or_invalid(payload: bytes) -> None:
         assert isinstance(alert, Alert)
 
 
+@given(_ALERTS)
+def test_every_cut_of_an_alert_is_invalid_or_the_same_alert_with_less_in_it(alert: Alert) -> None:
+    whole = contract.encode(alert)
+    for size in range(len(whole)):
+        try:
+            cut = contract.decode(whole[:size])
+        except InvalidAlert as error:
+            assert error.reason  # noqa: PT017 - both may happen
+        else:
+            assert (cut.device.guid, cut.event_time) == (alert.device.guid, alert.event_time)
+            assert cut.probability in (alert.probability, 0)
+            assert cut.image.data in (alert.image.data, b"")
+
+
 def _message(**changes: Any) -> alert_pb2.Alert:
     """Return a small valid message with fields set anew; a path is written with `__`."""
     message = alert_pb2.Alert(

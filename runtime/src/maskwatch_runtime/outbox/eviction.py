@@ -5,6 +5,7 @@ unsent; then pictures. All other metadata that is unsent stays.
 """
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,7 +21,8 @@ class Limits:
     Attributes:
         keep_sent: How long sent rows are kept.
         size_bytes_max: The size that the database's content may have.
-        room_bytes_min: What is to be free, in the database or on its disk.
+        room_bytes_min: What is to be free in the database, on a disk that has less: the log takes
+            what is left there, so that the database must not have to grow.
     """
 
     keep_sent: timedelta
@@ -102,23 +104,24 @@ _AGED_ALERTS = _Kind(
 )
 
 
-def evict(
-    connection: sqlite3.Connection, limits: Limits, *, now: datetime, disk_free_bytes: int = 0
-) -> Evicted:
-    """Delete sent rows that are too old, then what is needed to come within the limits.
+def evict(connection: sqlite3.Connection, limits: Limits, *, now: datetime) -> Evicted:
+    """Delete sent rows that are too old, then what is needed to come within the limits."""
+    return sum(steps(connection, limits, now=now), Evicted())
+
+
+def steps(connection: sqlite3.Connection, limits: Limits, *, now: datetime) -> Iterator[Evicted]:
+    """Do what `evict` does, and yield what each step gave up: a later one may fail.
 
     Deletes in small transactions, so that the detector never waits long for the write lock.
     """
     before = (now - limits.keep_sent).strftime(contract.EVENT_TIME_FORMAT)
-    evicted = Evicted()
     for kind in (_AGED_EVENTS, _AGED_ALERTS):
-        evicted += _evict_aged(connection, kind, before=before)
+        yield from _evict_aged(connection, kind, before=before)
     for kind in _BY_SIZE:
         after: int | None = 0
-        while after is not None and _is_too_much(connection, limits, disk_free_bytes):
+        while after is not None and _is_too_much(connection, limits):
             after, step = _evict_some(connection, kind, after)
-            evicted += step
-    return evicted
+            yield step
 
 
 def content_bytes(connection: sqlite3.Connection) -> int:
@@ -131,9 +134,11 @@ def free_bytes(connection: sqlite3.Connection) -> int:
     return _number(connection, "freelist_count") * _page_bytes(connection)
 
 
-def _is_too_much(connection: sqlite3.Connection, limits: Limits, disk_free_bytes: int) -> bool:
-    room_bytes = free_bytes(connection) + disk_free_bytes
-    return room_bytes < limits.room_bytes_min or content_bytes(connection) > limits.size_bytes_max
+def _is_too_much(connection: sqlite3.Connection, limits: Limits) -> bool:
+    return (
+        free_bytes(connection) < limits.room_bytes_min
+        or content_bytes(connection) > limits.size_bytes_max
+    )
 
 
 def _page_bytes(connection: sqlite3.Connection) -> int:
@@ -144,13 +149,12 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
     return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
 
 
-def _evict_aged(connection: sqlite3.Connection, kind: _Kind, *, before: str) -> Evicted:
-    evicted = Evicted()
+def _evict_aged(connection: sqlite3.Connection, kind: _Kind, *, before: str) -> Iterator[Evicted]:
     while True:
         _, step = _evict_some(connection, kind, before)
         if step == Evicted():
-            return evicted
-        evicted += step
+            return
+        yield step
 
 
 def _evict_some(

@@ -26,8 +26,8 @@ def check_writable(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Disk:
-    """The disk of an outbox, and a ballast on it: room to delete rows when it is full, which needs
-    some, because what is deleted goes through the log.
+    """The disk of an outbox, and a ballast on it: room to empty the log into the database when the
+    disk is full, because rows can only be deleted through the log.
 
     Attributes:
         path: The outbox; the ballast lies beside it.
@@ -50,19 +50,29 @@ class Disk:
         return disk.f_bavail * disk.f_frsize
 
     def keep_ballast(self) -> None:
-        """Take the room where it is there; nothing happens on a disk that does not allow it."""
-        if self._ballast.exists() or not self.ballast_bytes:
+        """Take the room where it is there and as much again is left for the log; nothing happens on
+        a disk that does not allow it.
+        """  # noqa: D205 - one sentence
+        if self.has_ballast or not self.ballast_bytes or self.free_bytes() < 2 * self.ballast_bytes:
             return
-        try:
-            with self._ballast.open("xb") as file:
-                os.posix_fallocate(file.fileno(), 0, self.ballast_bytes)
-        except OSError:
-            self.drop_ballast()
+        with contextlib.suppress(OSError):
+            try:
+                with self._ballast.open("xb") as file:
+                    os.posix_fallocate(file.fileno(), 0, self.ballast_bytes)
+            except OSError:
+                self.drop_ballast()
+
+    @property
+    def has_ballast(self) -> bool:
+        return self._ballast.exists()
 
     def drop_ballast(self) -> None:
-        """Give the room to whoever needs it."""
-        with contextlib.suppress(OSError):
-            self._ballast.unlink(missing_ok=True)
+        """Give the room to whoever needs it.
+
+        Raises:
+            OSError: The disk does not let it go.
+        """
+        self._ballast.unlink(missing_ok=True)
 
     @property
     def _ballast(self) -> Path:

@@ -54,9 +54,9 @@ async def _relay(
         outbox = await _opened(settings, health, stop)
     except Unavailable:
         return  # asked to stop while the disk was away
-    checkpointer = Checkpointer(settings.outbox_path)
     source = OutboxSource(outbox, BatchLimits(settings.batch_rows, settings.batch_bytes), metrics)
     disk = Disk(settings.outbox_path) if settings.disk_free_bytes_min else None
+    checkpointer = Checkpointer(settings.outbox_path)
     housekeeping = Housekeeping(source, settings.limits, checkpointer, metrics, disk)
     try:
         async with _publisher(settings) as publisher:
@@ -66,7 +66,6 @@ async def _relay(
                 housekeeping.run(stop, clock=SystemClock(), every_s=settings.housekeeping_s),
             )
     finally:
-        checkpointer.close()
         source.close()
 
 

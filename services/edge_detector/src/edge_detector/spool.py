@@ -112,7 +112,6 @@ class Store:
         outbox = self._outbox
         if outbox is not None and schema.is_damage(error):
             self._outbox = None
-            self._checkpointer.close()
             outbox.put_aside(str(error))
         self.close()
         raise Unavailable(_DEPENDENCY, str(error)) from error
@@ -127,9 +126,8 @@ class Store:
             _log.warning("checkpoint put off", action="checkpoint", reason=str(error))
 
     def close(self) -> None:
-        """Close the file and give back the checkpoint lock."""
+        """Close the file."""
         outbox, self._outbox = self._outbox, None
-        self._checkpointer.close()
         if outbox is not None:
             outbox.close()
 
