@@ -102,6 +102,7 @@ def _archive(history: History, end: EndState) -> Iterator[Finding]:
         if row.event_id in made and not _is_of(row.device, row.sequence, made[row.event_id])
     ]
     yield from _finding("mixed up", mixed)
+    yield from _finding("without its device or models", end.orphans)
     unasked = [event_id for event_id in rows if end.requests.get(event_id, 0) != 1]
     yield from _finding("not asked for exactly once", unasked)
 

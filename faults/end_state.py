@@ -17,6 +17,12 @@ _ARCHIVED = """
 SELECT event_id::text, device_id, sequence, extract(epoch FROM received_at)::float8 AS at_s
 FROM alert ORDER BY id
 """
+ORPHANS = """
+SELECT event_id::text FROM alert
+WHERE NOT EXISTS (SELECT FROM device WHERE device.id = device_id)
+    OR NOT EXISTS (SELECT FROM face_detection_model AS model WHERE model.id = face_model_id)
+    OR NOT EXISTS (SELECT FROM mask_classification_model AS model WHERE model.id = mask_model_id)
+"""
 _REQUESTED = """
 SELECT a.event_id::text, count(*) AS requests, count(*) FILTER (WHERE published_at IS NULL) AS open
 FROM notification_request r JOIN alert a ON a.id = r.alert_id GROUP BY a.event_id
@@ -81,6 +87,7 @@ class EndState:
     """Everything that the checker looks at.
 
     Attributes:
+        orphans: Event ids of rows whose device or models are not in the archive.
         wire: Of alert-topic: key (device), event id; each partition in its order.
         requests: Rows that ask for mails, by event id.
         unrequested: Those not published yet.
@@ -89,6 +96,7 @@ class EndState:
     """
 
     rows: tuple[Row, ...] = ()
+    orphans: tuple[str, ...] = ()
     wire: tuple[tuple[str, str], ...] = ()
     requests: Mapping[str, int] = field(default_factory=dict)
     unrequested: int = 0
@@ -125,6 +133,7 @@ async def observe(places: Places) -> EndState:
     connection = await asyncpg.connect(places.dsn)
     try:
         rows = await connection.fetch(_ARCHIVED)
+        orphans = await connection.fetch(ORPHANS)
         requested = await connection.fetch(_REQUESTED)
         ledger = await connection.fetch(_LEDGER)
     finally:
@@ -133,6 +142,7 @@ async def observe(places: Places) -> EndState:
     letters = {topic: len(await records.read(places.bootstrap, topic)) for topic in _DEAD_LETTERS}
     return EndState(
         rows=tuple(Row(*row) for row in rows),
+        orphans=tuple(row["event_id"] for row in orphans),
         wire=on_wire(wire),
         requests={row["event_id"]: row["requests"] for row in requested},
         unrequested=sum(row["open"] for row in requested),

@@ -83,6 +83,13 @@ async def test_rows_that_are_mixed_up_are_found(world: World) -> None:
     assert _found(await world.verdict()) == {"mixed up": 1}
 
 
+async def test_a_row_whose_model_is_not_there_is_found(world: World) -> None:
+    await world.execute(
+        "UPDATE alert SET face_model_id = 'none' WHERE event_id::text = $1", _first(world)
+    )
+    assert _found(await world.verdict()) == {"without its device or models": 1}
+
+
 async def test_a_second_request_is_found(world: World) -> None:
     await world.execute(_ASK_AGAIN)
     await world.execute("UPDATE notification_request SET published_at = now()")

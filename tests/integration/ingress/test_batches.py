@@ -22,6 +22,8 @@ from maskwatch_runtime.kafka.message import Record
 from maskwatch_runtime.postgres import Pool
 from prometheus_client import CollectorRegistry
 
+from faults.end_state import ORPHANS
+
 _IDS = st.integers(1, 12)  # few, so that duplicates are common within a batch and between two
 _POISON = st.sampled_from([b"", b"{}", b"\xff" * 30, b"\x0a\x01x"])
 _EXAMPLES = 60
@@ -121,6 +123,7 @@ async def test_any_mix_is_archived_once_and_everything_else_is_named(
     assert [tuple(row) for row in rows] == [
         (UUID(int=number), number, number % 2 == 1, 1) for number in sorted(sent)
     ]
+    assert not await world.fetch(ORPHANS)
 
 
 @hypothesis.settings(
@@ -140,3 +143,4 @@ async def test_batches_side_by_side_archive_the_same(
     requests = await world.fetch("SELECT count(*) FROM notification_request")
     assert [row["sequence"] for row in rows] == sorted(sent)
     assert requests[0]["count"] == len(sent)
+    assert not await world.fetch(ORPHANS)

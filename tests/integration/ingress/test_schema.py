@@ -227,6 +227,6 @@ async def test_databases_of_one_cluster_migrate_side_by_side_and_one_twice(
         versions = await connection.fetch("SELECT version_num FROM ingress_schema_version")
         zone = await connection.fetchval("SHOW timezone")
         await connection.close()
-        assert [row["version_num"] for row in versions] == ["0007"]
+        assert [row["version_num"] for row in versions] == ["0008"]
         assert zone == "UTC"
         await postgres_server.drop_database(name)

@@ -14,8 +14,10 @@ def test_no_rows_have_no_columns() -> None:
 def test_alerts_fill_every_parameter_of_the_statement(make_alert: Callable[[int], Alert]) -> None:
     arrays = columns.alerts([make_alert(1), make_alert(2)])
 
-    assert f"${len(arrays)}::" in statements.ALERTS
-    assert f"${len(arrays) + 1}::" not in statements.ALERTS
+    parents = 3  # behind them: ids of devices, face models and mask models
+    for number in range(1, len(arrays) + parents + 1):
+        assert f"${number}::" in statements.ALERTS
+    assert f"${len(arrays) + parents + 1}::" not in statements.ALERTS
     assert {len(array) for array in arrays} == {2}
     assert arrays[0] == (UUID(int=1), UUID(int=2))
 

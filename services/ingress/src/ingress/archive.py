@@ -14,12 +14,19 @@ from ingress.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
-class _Due:
-    """What has to be registered before the alerts that refer to it."""
+class _Parents:
+    """What alerts refer to, by id; an alert that tells of it."""
 
     devices: Mapping[str, Alert]
     face_models: Mapping[str, Alert]
     mask_models: Mapping[str, Alert]
+
+    def ids(self) -> Sequence[Sequence[str]]:
+        """Return the last parameters of `statements.ALERTS`."""
+        return [list(self.devices), list(self.face_models), list(self.mask_models)]
+
+    def __len__(self) -> int:
+        return len(self.devices) + len(self.face_models) + len(self.mask_models)
 
 
 class Archive:
@@ -53,10 +60,14 @@ class Archive:
             return await self._insert(ordered)
 
     async def _insert(self, alerts: Sequence[Alert]) -> int:
-        due = self._due(alerts)
+        parents = _parents(alerts)
+        due = self._due(parents)
         async with self._pool.connection() as connection, connection.transaction():
             await _register(connection, due)
-            (told,) = await connection.fetch(statements.ALERTS, *columns.alerts(alerts))
+            values = (*columns.alerts(alerts), *parents.ids())
+            (told,) = await connection.fetch(statements.ALERTS, *values)
+            if told["parents"] != len(parents):
+                raise ParentMissing("a device or model of these alerts is not in the archive")
             numbers = dict(zip(told["event_ids"] or (), told["numbers"] or (), strict=True))
             pictures = columns.images(numbers, alerts)
             if pictures:
@@ -66,11 +77,12 @@ class Archive:
         self._mask_models.written(due.mask_models)
         return int(told["added"])
 
-    def _due(self, alerts: Sequence[Alert]) -> _Due:
-        return _Due(
-            self._devices.due({alert.device.guid: alert for alert in alerts}),
-            self._face_models.due({alert.face_model.guid: alert for alert in alerts}),
-            self._mask_models.due({alert.mask_model.guid: alert for alert in alerts}),
+    def _due(self, parents: _Parents) -> _Parents:
+        """Return those that have to be registered before the alerts."""
+        return _Parents(
+            self._devices.due(parents.devices),
+            self._face_models.due(parents.face_models),
+            self._mask_models.due(parents.mask_models),
         )
 
     def _forget(self) -> None:
@@ -78,7 +90,15 @@ class Archive:
             registry.forget()
 
 
-async def _register(connection: PoolConnectionProxy, due: _Due) -> None:
+def _parents(alerts: Sequence[Alert]) -> _Parents:
+    return _Parents(
+        {alert.device.guid: alert for alert in alerts},
+        {alert.face_model.guid: alert for alert in alerts},
+        {alert.mask_model.guid: alert for alert in alerts},
+    )
+
+
+async def _register(connection: PoolConnectionProxy, due: _Parents) -> None:
     if due.devices:
         await connection.execute(statements.DEVICES, *columns.devices(due.devices.values()))
     if due.face_models:

@@ -28,7 +28,9 @@ MASK_MODELS = _MODELS.format(table="mask_classification_model")
 
 # Writes a request for the notification of each that is new. Returns one row: how many are new, and
 # the numbers and event ids of those whose pictures are to follow, NULL without any. A row for each
-# alert would cost the caller a microsecond more of each.
+# alert would cost the caller a microsecond more of each. Then how many of the devices and models
+# are there: alert has no foreign keys (docs/adr/0008-no-foreign-keys-on-alert.md). Each is locked
+# once, as they would do for every alert: whoever deletes one waits for the batch, then finds it.
 ALERTS = """
 WITH added AS (
     INSERT INTO alert (
@@ -60,7 +62,14 @@ WITH added AS (
 SELECT
     count(*) AS added,
     array_agg(id) FILTER (WHERE image_id IS NOT NULL) AS numbers,
-    array_agg(event_id) FILTER (WHERE image_id IS NOT NULL) AS event_ids
+    array_agg(event_id) FILTER (WHERE image_id IS NOT NULL) AS event_ids,
+    (SELECT count(*) FROM (
+        SELECT FROM device WHERE id = ANY($22::varchar[]) FOR KEY SHARE) AS kept)
+    + (SELECT count(*) FROM (
+        SELECT FROM face_detection_model WHERE id = ANY($23::varchar[]) FOR KEY SHARE) AS kept)
+    + (SELECT count(*) FROM (
+        SELECT FROM mask_classification_model WHERE id = ANY($24::varchar[]) FOR KEY SHARE) AS kept)
+    AS parents
 FROM added
 """
 
