@@ -40,9 +40,13 @@ class Trigger:
         self._report = report
 
     def pull(self) -> bool:
-        """Send the signal when it is time, and return whether it was."""
-        if next(self._calls) != self._nth:
-            return False
+        """Send the signal when it is time, and return whether it was; what hangs does from then on.
+
+        A service has several consumers: each of them, not the one that came n-th.
+        """
+        call = next(self._calls)
+        if call != self._nth:
+            return self._number is None and call > self._nth
         with self._report.open("w", encoding="ascii") as file:
             file.write(f"{self._number.name if self._number else _HANG}\n")
             file.flush()

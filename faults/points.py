@@ -26,7 +26,7 @@ class Point:
 
 
 _PUBLISHER = "maskwatch_runtime.kafka.publisher:KafkaPublisher.publish"
-_COMMIT = "maskwatch_runtime.kafka.consumer:Consumer._commit"
+_COMMIT = "maskwatch_runtime.kafka.commits:Commits._commit"
 _LETTERS = "maskwatch_runtime.kafka.dead_letters:DeadLetters._publish"
 POINTS = {
     "detector.inserting": Point("maskwatch_runtime.outbox.outbox:Outbox._insert", "after"),

@@ -7,17 +7,12 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
-    KafkaError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
-)
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from maskwatch_runtime.errors import Unavailable
 from maskwatch_runtime.health import Health
 from maskwatch_runtime.kafka import joining, resets
+from maskwatch_runtime.kafka.commits import Commits
 from maskwatch_runtime.kafka.connection import unavailable
 from maskwatch_runtime.kafka.dead_letters import DeadLetters
 from maskwatch_runtime.kafka.in_flight import InFlight
@@ -78,10 +73,12 @@ class Consumer:
         backoff = Backoff(cap_s=RETRY_CAP_S)
         while not stop.is_set():
             consumer = joining.member(self._settings, self._subscription)
+            lookout = self._lookout(consumer)
+            commits = Commits(consumer, lookout=lookout, on_wait=self._wait_for)
             try:
-                await self._start(consumer)
+                await self._start(consumer, commits)
                 backoff.reset()
-                await self._consume(consumer, stop)
+                await self._consume(consumer, commits, lookout, stop)
             except Unavailable as error:
                 self._wait_for(error)
                 _log.warning(
@@ -92,11 +89,11 @@ class Consumer:
                 )
                 await sleep_unless_stopped(backoff.next_s(), stop=stop)
             finally:
-                await self._close(consumer)
+                await self._close(consumer, commits)
 
-    async def _start(self, consumer: AIOKafkaConsumer) -> None:
+    async def _start(self, consumer: AIOKafkaConsumer, commits: Commits) -> None:
         topic = self._subscription.topic
-        consumer.subscribe([topic], listener=_Rebalance(self, consumer))
+        consumer.subscribe([topic], listener=_Rebalance(self, commits))
         await joining.join(consumer, self._settings, self._subscription, stop=self._stop)
         if self._stop.is_set():
             return
@@ -104,9 +101,10 @@ class Consumer:
             self._health.present(back)
         _log.info("consuming", action="subscribe", topic=topic)
 
-    async def _consume(self, consumer: AIOKafkaConsumer, stop: asyncio.Event) -> None:
+    async def _consume(
+        self, consumer: AIOKafkaConsumer, commits: Commits, lookout: Lookout, stop: asyncio.Event
+    ) -> None:
         polling: asyncio.Task[list[Record]] | None = None
-        lookout = self._lookout(consumer)
         every_s = self._fetching.stalled_after_s / _LOOKS
         looking = asyncio.create_task(lookout.watch(every_s=every_s))
         try:
@@ -125,7 +123,7 @@ class Consumer:
                     lookout.moved()
                 if looking.done():
                     looking.result()
-                await self._settle(consumer)
+                await self._settle(commits)
                 await self._keep_place(consumer)
         finally:
             side = [looking] if polling is None else [looking, polling]
@@ -203,54 +201,38 @@ class Consumer:
         self._in_flight.begin(self._work.do(records, stop=self._stop), offsets)
         return True
 
-    async def _settle(self, consumer: AIOKafkaConsumer) -> None:
+    async def _settle(self, commits: Commits) -> None:
         """Commit what is done, in order, and raise what the oldest batch failed with."""
-        await self._commit_done(consumer, timeout_s=self._settings.kafka_timeout_s)
+        await self._commit_done(commits, timeout_s=self._settings.kafka_timeout_s)
         failure = self._in_flight.failure()
         if failure is not None:
             raise failure
         if not self._in_flight:
             self._progress.made()
 
-    async def _commit_done(self, consumer: AIOKafkaConsumer, *, timeout_s: float) -> None:
-        offsets = self._in_flight.take_done()
-        if not offsets:
+    async def _commit_done(self, commits: Commits, *, timeout_s: float) -> None:
+        commits.add(self._in_flight.take_done())
+        if not await commits.flush(timeout_s=timeout_s):
             return
-        await self._commit(consumer, offsets, timeout_s=timeout_s)
+        self._health.present("kafka")
         self._progress.made()
         if self._in_flight:
             self._progress.waits()
 
-    async def _commit(
-        self, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int], *, timeout_s: float
-    ) -> None:
-        try:
-            # aiokafka looks for a lost coordinator without end.
-            async with asyncio.timeout(timeout_s):
-                await consumer.commit(offsets)
-        except (CommitFailedError, IllegalStateError) as error:
-            # The group has moved on; whoever has the partition now handles the records again.
-            _log.warning("commit refused", action="commit", reason=str(error))
-        except (KafkaError, TimeoutError) as error:
-            raise unavailable(error) from error
-        else:
-            self._health.present("kafka")
-
-    async def revoked(
-        self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
-    ) -> None:
+    async def revoked(self, commits: Commits, partitions: Iterable[TopicPartition]) -> None:
         """Finish and commit what is in hand before another member gets the partitions."""
-        await self._finish(consumer, timeout_s=5.0)
+        await self._finish(commits, timeout_s=5.0)
         self._in_flight.abandon(partitions)
+        commits.forget(partitions)
 
-    async def _finish(self, consumer: AIOKafkaConsumer, *, timeout_s: float) -> None:
+    async def _finish(self, commits: Commits, *, timeout_s: float) -> None:
         await self._in_flight.wait(timeout_s=timeout_s)
         with suppress(Unavailable):
-            await self._commit_done(consumer, timeout_s=2.0)
+            await self._commit_done(commits, timeout_s=2.0)
 
-    async def _close(self, consumer: AIOKafkaConsumer) -> None:
+    async def _close(self, consumer: AIOKafkaConsumer, commits: Commits) -> None:
         try:
-            await self._finish(consumer, timeout_s=self._settings.kafka_timeout_s / 2)
+            await self._finish(commits, timeout_s=self._settings.kafka_timeout_s / 2)
             failure = self._in_flight.failure()
         finally:
             await self._in_flight.cancel()
@@ -268,12 +250,12 @@ async def _nothing() -> None:
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    def __init__(self, owner: Consumer, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, owner: Consumer, commits: Commits) -> None:
         self._owner = owner
-        self._consumer = consumer
+        self._commits = commits
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        await self._owner.revoked(self._consumer, revoked)
+        await self._owner.revoked(self._commits, revoked)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         _log.info(

@@ -42,6 +42,11 @@ class Lookout:
         self._is_away = False
         self._has_moved = True
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the broker did not answer when it was last asked."""
+        return self._is_away
+
     def moved(self) -> None:
         """Say that records were fetched, or that none are wanted for now."""
         self._has_moved = True
