@@ -3,7 +3,7 @@
 Debezium reads the alerts from a topic of its own, in its own form (`structured`), with the same
 keys on the same number of partitions, and upserts them by event id, so that a redelivery makes no
 second row. Its table has the columns and indexes of `alert` and those of `image` in one: one row
-for an alert where ours are two, and a third for the notification. Its table has no foreign keys.
+for an alert where ours are two, and a third for the notification.
 PostgreSQL is the same and commits as durably for both.
 
 What is judged is the archive step (`benchmarks.archive_step`), since a sink publishes nothing: one
