@@ -42,8 +42,12 @@ def doors() -> list[Door]:
 
 def kafka(folder: Path, through: list[Door]) -> Kafka:
     """Return a broker, not started, with these doors."""
-    # What was deleted would be there again after a SIGKILL within a minute.
-    settings = {"log.flush.start.offset.checkpoint.interval.ms": "100"}
+    # What was deleted would be there again after a SIGKILL within a minute, or half a minute after
+    # a start.
+    settings = {
+        "log.flush.start.offset.checkpoint.interval.ms": "100",
+        "log.initial.task.delay.ms": "100",
+    }
     ways = {door.port: door.advertised_port for door in through}
     return Kafka(folder, settings=settings, doors=ways)
 

@@ -15,7 +15,7 @@ from faults.path import AlertPath
 from faults.power import Device
 from faults.spooling import WriterProcess
 from faults.waiting import until
-from faults.writer import Orders
+from faults.writer import Orders, Status
 
 _CUTS = 150
 
@@ -101,6 +101,10 @@ def card(path: AlertPath) -> Iterator[Card]:
 _MEMORY = 20
 
 
+def _settled(status: Status) -> int:
+    return status.stored + status.dropped
+
+
 @case("F6", "the SD card dies: the kernel makes its file system read-only")
 async def test_dead_card_fails_health_and_the_last_alerts_wait_in_memory(
     path: AlertPath, fault: Fault, card: Card
@@ -116,7 +120,8 @@ async def test_dead_card_fails_health_and_the_last_alerts_wait_in_memory(
         )
         writer.begin(orders)
         if fault.random.random() < 0.5:
-            await until(lambda: writer.status().stored == orders.count)
+            # A disk that is busy with others' work may be too slow for memory to hold the rest.
+            await until(lambda: _settled(writer.status()) == orders.count)
         else:
             await until(lambda: writer.status().stored > 10)
         card.die()
