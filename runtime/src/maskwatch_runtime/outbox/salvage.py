@@ -182,8 +182,11 @@ def _rows(source: sqlite3.Connection, select: str) -> Iterator[tuple[Any, ...] |
     while True:
         try:
             for row in source.execute(select, (begin,)):
-                begin = row[0] + 1
-                yield row
+                # A broken page may say anything, such as a number that came long before: going on
+                # there would read the same for ever.
+                if row[0] >= begin:
+                    begin = row[0] + 1
+                    yield row
         except sqlite3.DatabaseError:
             yield None
             beyond = _beyond(source, select, begin)
