@@ -25,10 +25,10 @@ _PICTURE_BYTES = 50_000
 _DISK_BYTES = 2 * 1024 * 1024
 _INGRESS = "usename = 'ingress' AND datname = current_database()"
 _TERMINATE = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {_INGRESS}"  # noqa: S608
-_TERMINATE_WAITING = f"{_TERMINATE} AND wait_event_type = 'Lock'"
-_WAITING = f"""
-SELECT EXISTS (SELECT FROM pg_stat_activity WHERE {_INGRESS} AND wait_event_type = 'Lock')
-"""  # noqa: S608
+# For a row or a table: which replica publishes requests is an advisory lock, of no interest here.
+_BLOCKED = "wait_event_type = 'Lock' AND wait_event <> 'advisory'"
+_TERMINATE_WAITING = f"{_TERMINATE} AND {_BLOCKED}"
+_WAITING = f"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE {_INGRESS} AND {_BLOCKED})"  # noqa: S608
 # What PostgreSQL says last, or, when that was not read any more, what the client says of it.
 _SESSION_LOST = ("57P01", "57P03", "08003", "08006")
 # Writing waits for it, reading does not.

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -65,14 +66,28 @@ class Orders:
 
 @dataclass(frozen=True)
 class Status:
-    """What the writer says of itself: alerts put in, stored, dropped, in memory; what is away."""
+    """What the writer says of itself: alerts put in, stored, dropped, in memory; its checkpoints;
+    what is away.
+    """  # noqa: D205 - one sentence
 
     put: int
     stored: int
     dropped: int
     waiting: int
+    checkpoints: int
     missing: dict[str, str]
     degraded: dict[str, str]
+
+
+class _Counting(Checkpointer):
+    """Says how often it did."""
+
+    done = 0
+
+    def checkpoint(self, connection: sqlite3.Connection, *, is_disk_short: bool = False) -> bool:
+        was_done = super().checkpoint(connection, is_disk_short=is_disk_short)
+        self.done += was_done
+        return was_done
 
 
 class Writer:
@@ -84,11 +99,8 @@ class Writer:
         self._registry = CollectorRegistry()
         self._health = Health(SystemClock())
         self._put = 0
-        store = Store(
-            outbox,
-            self._acknowledged,
-            checkpointer=Checkpointer(outbox, wal_bytes=orders.wal_bytes),
-        )
+        self._checkpointer = _Counting(outbox, wal_bytes=orders.wal_bytes)
+        store = Store(outbox, self._acknowledged, checkpointer=self._checkpointer)
         self._spool = Spool(
             store, capacity=orders.capacity, health=self._health, metrics=Metrics(self._registry)
         )
@@ -123,6 +135,7 @@ class Writer:
             stored=self._metric("alerts_stored_total"),
             dropped=self._metric("alerts_dropped_total"),
             waiting=self._metric("alerts_waiting"),
+            checkpoints=self._checkpointer.done,
             missing=self._health.not_ready(),
             degraded=self._health.degradations(),
         )

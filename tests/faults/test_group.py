@@ -12,7 +12,7 @@ from faults.load import Shape
 from faults.path import AlertPath, start
 
 _SESSION_S = 10.0  # as `kafka.consumer` sets it
-_STALLED_S = 3.0
+_STALLED_S = 5.0  # long enough for a machine that is busy with others
 
 
 @case("F26", "1, 5 and 2 replicas of ingress under load; one frozen for longer than its session")

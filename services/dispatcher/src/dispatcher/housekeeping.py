@@ -77,11 +77,12 @@ class Housekeeping:
         return next_s
 
     async def _checkpoint(self, *, is_disk_short: bool) -> None:
-        await self._source.in_thread(
+        was_done = await self._source.in_thread(
             lambda outbox: self._checkpointer.checkpoint(
                 outbox.connection, is_disk_short=is_disk_short
             )
         )
+        self._metrics.checkpoints.inc(was_done)
 
     async def _use_ballast(self, disk: Disk) -> bool:
         """Empty the log into the ballast's room; return whether that was done."""

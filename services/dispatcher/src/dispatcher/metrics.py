@@ -43,6 +43,7 @@ class Metrics:
         self.evicted_pictures = counter("pictures_evicted", "Unsent pictures given up for room")
         self.evicted_events = counter("device_events_evicted", "Sent device events deleted")
         self.evicted_heartbeats = counter("heartbeats_evicted", "Unsent heartbeats given up")
+        self.checkpoints = counter("outbox_checkpoints", "Times its log was moved into the file")
         self.unsent = gauge("alerts_unsent", "Alerts that wait for the broker")
         self.events_unsent = gauge("device_events_unsent", "Device events that wait for it")
         self.content_bytes = gauge("outbox_content_bytes", "Bytes in use in the outbox's file")

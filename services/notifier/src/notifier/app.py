@@ -64,6 +64,7 @@ async def serve(settings: NotifierSettings, stop: asyncio.Event) -> None:
             topic=topics.dead_letters_of(topic.topic),
             counter=metrics.dead_letters,
             in_a_row_max=settings.dead_letters_max,
+            held=metrics.held.labels(topic.topic),
         )
         return Consumer(
             settings,

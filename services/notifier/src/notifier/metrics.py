@@ -22,6 +22,12 @@ class Metrics:
         self.dead_letters = Counter(
             "notifier_dead_letters_total", "Messages nobody can act on", registry=registry
         )
+        self.held = Gauge(
+            "notifier_messages_held",
+            "1 while too many messages of a topic in a row are unreadable to go on",
+            ["topic"],
+            registry=registry,
+        )
         self.missed = Counter(
             "notifier_requests_missed_total",
             "Requests that retention deleted before they were read",
