@@ -46,7 +46,7 @@ MUTATIONS = (
         "        self._in_flight.begin(self._work.do(records, stop=self._stop), offsets)\n",
         "        self._in_flight.begin(_nothing(), offsets)\n"
         "        self._in_flight.begin(self._work.do(records, stop=self._stop), {})\n",
-        "F21,F24,F25",
+        "F21",
     ),
     Mutation(
         "mark sent before the acknowledgement",

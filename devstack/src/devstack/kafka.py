@@ -23,7 +23,8 @@ from aiokafka.errors import (
 )
 
 from devstack import cache, jars, ports
-from devstack.processes import Command, Process
+from devstack.processes import Command
+from devstack.server import Server
 
 MESSAGE_MAX_BYTES = 4 * 1024 * 1024
 _HEAP_MIB = 384
@@ -46,7 +47,7 @@ class Topic:
     configs: Mapping[str, str] = field(default_factory=dict)
 
 
-class Kafka:
+class Kafka(Server):
     """One broker with its data in one folder; the same port over every restart.
 
     Args:
@@ -68,28 +69,17 @@ class Kafka:
         heap_mib: int = _HEAP_MIB,
         doors: Mapping[int, int] | None = None,
     ) -> None:
+        super().__init__("Kafka")
         self.folder = folder.resolve()
         self.port, self._controller_port = ports.free(2)
         self._doors = dict(doors or {})
         self._settings = dict(settings or {})
         self._heap_mib = heap_mib
-        self._process: Process | None = None
 
     @property
     def bootstrap(self) -> str:
         """What clients call ``bootstrap_servers``."""
         return f"{ports.LOOPBACK}:{self.port}"
-
-    @property
-    def process(self) -> Process:
-        """The running broker.
-
-        Raises:
-            RuntimeError: It was never started.
-        """
-        if self._process is None:
-            raise RuntimeError("Kafka is not started")
-        return self._process
 
     def start(self) -> None:
         """Start the broker and wait until it serves clients; downloads its archives once.
@@ -100,30 +90,7 @@ class Kafka:
         """
         classpath = jars.ensure(jars.kafka_jars(), cache.folder() / "kafka")
         self._format()
-        self._process = Process(self._command(classpath))
-        self._process.wait_until(self._serves_clients, timeout_s=_START_TIMEOUT_S)
-
-    def stop(self) -> None:
-        """End it in order; nothing happens when it does not run."""
-        if self._process is not None:
-            self._process.stop()
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.process.kill()
-
-    def restart(self) -> None:
-        """Stop it if it runs and start it anew on the same port and data."""
-        self.stop()
-        self.start()
-
-    def pause(self) -> None:
-        """Freeze it: connections stay open and nothing answers."""
-        self.process.pause()
-
-    def resume(self) -> None:
-        """Undo ``pause``."""
-        self.process.resume()
+        self._run(self._command(classpath), self._serves_clients, timeout_s=_START_TIMEOUT_S)
 
     async def create_topics(
         self, topics: Iterable[Topic], *, timeout_s: float = _TOPIC_TIMEOUT_S

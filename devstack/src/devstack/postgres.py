@@ -16,7 +16,8 @@ from urllib.parse import quote
 import asyncpg
 
 from devstack import keeper, ports, processes
-from devstack.processes import Command, Process, ProcessError, User
+from devstack.processes import Command, ProcessError, User
+from devstack.server import Server
 
 SUPERUSER = "postgres"
 _MAJOR_VERSION = 18
@@ -27,7 +28,7 @@ _STATUS_LINE = 7  # of postmaster.pid, which also names the process in its first
 _FAST_SHUTDOWN = signal.SIGINT
 
 
-class Postgres:
+class Postgres(Server):
     """One server with its data in one folder; the same port and passwords over every restart.
 
     Clients must give a password (SCRAM). fsync is on unless the settings say otherwise.
@@ -46,27 +47,16 @@ class Postgres:
         settings: Mapping[str, str] | None = None,
         programs: Path | None = None,
     ) -> None:
+        super().__init__("PostgreSQL")
         self.folder = folder.resolve()
         (self.port,) = ports.free(1)
         self._settings = _SETTINGS | dict(settings or {})
         self._programs = programs
-        self._process: Process | None = None
         self._user: User = "same"
 
     @property
     def data(self) -> Path:
         return self.folder / "data"
-
-    @property
-    def process(self) -> Process:
-        """The running server.
-
-        Raises:
-            RuntimeError: It was never started.
-        """
-        if self._process is None:
-            raise RuntimeError("PostgreSQL is not started")
-        return self._process
 
     def dsn(
         self, database: str = "postgres", *, user: str = SUPERUSER, password: str | None = None
@@ -92,30 +82,7 @@ class Postgres:
             _check_reach(self.folder, self._program("postgres"))
         if not (self.data / "PG_VERSION").exists():
             self._make_data()
-        self._process = Process(self._server_command())
-        self._process.wait_until(self._takes_connections, timeout_s=_START_TIMEOUT_S)
-
-    def stop(self) -> None:
-        """End it in order; nothing happens when it does not run."""
-        if self._process is not None:
-            self._process.stop()
-
-    def kill(self) -> None:
-        """End it and its sessions as a crash would."""
-        self.process.kill()
-
-    def restart(self) -> None:
-        """Stop it if it runs and start it anew on the same port and data."""
-        self.stop()
-        self.start()
-
-    def pause(self) -> None:
-        """Freeze it and its sessions: connections stay open and nothing answers."""
-        self.process.pause()
-
-    def resume(self) -> None:
-        """Undo ``pause``."""
-        self.process.resume()
+        self._run(self._server_command(), self._takes_connections, timeout_s=_START_TIMEOUT_S)
 
     async def create_database(self, name: str, *, template: str = "template1") -> str:
         """Create a database as a copy of a template; give its address for the superuser."""

@@ -4,15 +4,38 @@ Each package keeps its migrations in `<package>/migrations` and its own version 
 Needs the extra `postgres`.
 """
 
+import asyncio
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from maskwatch_runtime.errors import Unavailable
+from maskwatch_runtime.retry import Backoff, until_available
 from maskwatch_runtime.settings import PostgresSettings
 
 if TYPE_CHECKING:
     import sqlalchemy
+
+_log = structlog.get_logger()
+_WAIT_CAP_S = 5.0
+
+
+async def run(
+    settings: PostgresSettings, *, folder: Path, version_table: str, stop: asyncio.Event
+) -> None:
+    """Bring the schema up to date; waits for the database.
+
+    Raises:
+        Unavailable: It was still away when `stop` was set.
+    """
+
+    async def upgraded() -> None:
+        await asyncio.to_thread(upgrade, settings, folder=folder, version_table=version_table)
+
+    await until_available(upgraded, backoff=Backoff(cap_s=_WAIT_CAP_S), stop=stop)
+    _log.info("schema is up to date", action="migrate")
 
 
 def upgrade(settings: PostgresSettings, *, folder: Path, version_table: str) -> None:

@@ -162,14 +162,7 @@ async def migrate(settings: MigrateSettings, stop: asyncio.Event) -> None:
     Raises:
         Unavailable: It was still away when `stop` was set.
     """
-
-    async def upgrade() -> None:
-        await asyncio.to_thread(
-            migrations.upgrade, settings, folder=MIGRATIONS, version_table=VERSION_TABLE
-        )
-
-    await until_available(upgrade, backoff=Backoff(cap_s=5.0), stop=stop)
-    _log.info("schema is up to date", action="migrate")
+    await migrations.run(settings, folder=MIGRATIONS, version_table=VERSION_TABLE, stop=stop)
 
 
 async def create_topics(settings: TopicsSettings, stop: asyncio.Event) -> None:

@@ -15,7 +15,6 @@ from maskwatch_runtime.kafka.consumer import Consumer, Subscription
 from maskwatch_runtime.kafka.dead_letters import DeadLetters
 from maskwatch_runtime.kafka.publisher import KafkaPublisher
 from maskwatch_runtime.postgres import Pool
-from maskwatch_runtime.retry import Backoff, until_available
 from prometheus_client import CollectorRegistry
 
 from notifier import camera_policy, policy, retries, sender
@@ -147,14 +146,7 @@ async def migrate(settings: MigrateSettings, stop: asyncio.Event) -> None:
     Raises:
         Unavailable: It was still away when `stop` was set.
     """
-
-    async def upgrade() -> None:
-        await asyncio.to_thread(
-            migrations.upgrade, settings, folder=MIGRATIONS, version_table=VERSION_TABLE
-        )
-
-    await until_available(upgrade, backoff=Backoff(cap_s=5.0), stop=stop)
-    _log.info("schema is up to date", action="migrate")
+    await migrations.run(settings, folder=MIGRATIONS, version_table=VERSION_TABLE, stop=stop)
 
 
 def _policy_rules(settings: NotifierSettings) -> policy.Rules:
