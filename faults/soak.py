@@ -21,7 +21,7 @@ from devstack.service import Service
 
 from benchmarks import bars
 from benchmarks.bars import Bar, at_least, at_most
-from faults import path, servers, watch
+from faults import path, servers, sources, watch
 from faults.case import Case, Fault
 from faults.load import Shape
 from faults.path import AlertPath
@@ -35,6 +35,7 @@ _ANY = sys.maxsize
 _SHAPE = Shape(devices=10, picture_bytes=1_000)
 _CAPACITY_ALERTS = 4_000
 _DRAIN_S = 600.0
+_SAMPLES = sources.ROOT / "build" / "faults" / "soak-samples.json"
 _GROWTH_MAX = 0.10
 _MORE_MAX = 5
 
@@ -81,6 +82,7 @@ async def _soaked(
         await storm.run(seconds)
     finally:
         watching.cancel()
+        look.save(_SAMPLES)
     fault.counts.update(storm.counts)
     fault.healed()
     expected = way.expecting(recipients=(RECIPIENT,), uncertain_mails=_ANY)

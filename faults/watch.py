@@ -1,10 +1,12 @@
 """What processes take while they run: resident memory, file descriptors, connections."""
 
 import asyncio
+import json
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -62,6 +64,15 @@ class Watch:
                 if pid is not None:
                     self._look(name, pid)
             await asyncio.sleep(_EVERY_S)
+
+    def save(self, path: Path) -> None:
+        """Write what was seen, by name: seconds since the first sample, MB; to look at a slope."""
+        series = {
+            name: [(round(one.at_s - samples[0].at_s, 1), round(one.rss_mb, 2)) for one in samples]
+            for name, samples in self.samples.items()
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(series), encoding="utf-8")
 
     def _look(self, name: str, pid: int) -> None:
         if self._lives.get(name) != pid:

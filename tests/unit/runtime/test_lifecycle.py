@@ -2,6 +2,7 @@ import asyncio
 import gc
 import os
 import signal
+import weakref
 
 import pytest
 from maskwatch_runtime import lifecycle
@@ -84,3 +85,27 @@ def test_cycles_are_collected_more_rarely_but_still_are() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*thresholds)
+
+
+class _Client:
+    """Holds itself, as a connection and its callbacks do."""
+
+    def __init__(self) -> None:
+        self.owner = self
+
+
+def test_cycles_of_a_service_that_has_little_to_do_are_freed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lifecycle, "_COLLECT_S", 0.01)
+    gone = asyncio.Event()
+
+    async def service(_: asyncio.Event) -> None:
+        gc.disable()  # nothing else frees it
+        try:
+            weakref.finalize(_Client(), gone.set)
+            await asyncio.wait_for(gone.wait(), timeout=30)
+        finally:
+            gc.enable()
+
+    assert lifecycle.run(service, shutdown_s=5) == 0
