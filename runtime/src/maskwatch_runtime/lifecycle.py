@@ -5,6 +5,7 @@ the grace period (EX_TEMPFAIL), 78 misconfigured (EX_CONFIG).
 """
 
 import asyncio
+import ctypes
 import gc
 import os
 import signal
@@ -82,6 +83,14 @@ async def _collect_garbage() -> None:
     while True:
         await asyncio.sleep(_COLLECT_S)
         gc.collect()
+        _give_back()
+
+
+def _give_back() -> None:
+    """Return what a backlog has taken to the system; glibc keeps it otherwise."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # other C libraries have none
+    if trim is not None:
+        trim(0)
 
 
 def _on_signal(stop: asyncio.Event, number: signal.Signals) -> None:
