@@ -33,7 +33,7 @@ from faults.history import Event, Journal
 from faults.load import Shape, made
 
 _IDLE_S = 0.02
-_POINT_S = 60.0  # a writer that does not reach its point by then never will
+_POINT_S = 20.0  # a writer that does not reach its point by then never will
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ def _fetchone(outbox: Path, statement: str) -> tuple[object, ...]:
 
 def _ids(outbox: Path) -> set[str]:
     with closing(sqlite3.connect(outbox)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alert'").fetchone():
+            return set()  # killed before it was made: nothing was acknowledged either
         return {event_id for (event_id,) in connection.execute("SELECT event_id FROM alert")}
 
 

@@ -182,11 +182,10 @@ def _rows(source: sqlite3.Connection, select: str) -> Iterator[tuple[Any, ...] |
     while True:
         try:
             for row in source.execute(select, (begin,)):
-                # A broken page may say anything, such as a number that came long before: going on
-                # there would read the same for ever.
-                if row[0] >= begin:
-                    begin = row[0] + 1
-                    yield row
+                # A broken page may say anything: a number that came long before, from which on the
+                # same would be read for ever, or a large one with good rows behind it.
+                begin = min(max(begin, row[0] + 1), _LAST)
+                yield row
         except sqlite3.DatabaseError:
             yield None
             beyond = _beyond(source, select, begin)
@@ -200,10 +199,10 @@ def _rows(source: sqlite3.Connection, select: str) -> Iterator[tuple[Any, ...] |
 def _beyond(source: sqlite3.Connection, select: str, begin: int) -> int | None:
     """Return a number from which on reading works again; None where it does not any more."""
     step = 1
-    while not _works(source, select, begin + step):
+    while begin + step <= _LAST and not _works(source, select, begin + step):
         step *= 2
-        if begin + step > _LAST:
-            return None
+    if begin + step > _LAST:
+        return None
     low, high = begin + step // 2, begin + step
     while high - low > 1:  # the smallest one, so that no more is left out than must be
         middle = (low + high) // 2
