@@ -1,3 +1,4 @@
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -5,7 +6,7 @@ from uuid import UUID
 
 import numpy as np
 from edge_detector import events
-from edge_detector.events import Composer, Identity, Origin, Speaker, Stay
+from edge_detector.events import Composer, Identity, Numbering, Origin, Speaker, Stay
 from edge_detector.evidence import Evidence
 from edge_detector.people.episodes import Episode
 from edge_detector.people.policy import Violation
@@ -79,7 +80,8 @@ def test_event_says_who_where_and_what() -> None:
 def test_alerts_and_events_of_all_cameras_share_one_sequence() -> None:
     composer = _composer()
     door, hall = Speaker(composer, _DOOR), Speaker(composer, Origin("hall"))
-
+    numbered: list[Alert | DeviceEvent] = []
+    numbering = Numbering(numbered.append)
     made: list[Alert | DeviceEvent] = [
         _alert(door),
         hall.event(_PULSE, at=_NOW),
@@ -87,18 +89,29 @@ def test_alerts_and_events_of_all_cameras_share_one_sequence() -> None:
         door.event(_PULSE, at=_NOW),
     ]
 
-    assert [one.sequence for one in made] == [1, 2, 3, 4]
-    assert {one.boot_id for one in made} == {str(UUID(int=7))}
-    assert len({one.event_id for one in made}) == 4
+    for one in made:
+        numbering.put(one)
+
+    assert [one.sequence for one in numbered] == [1, 2, 3, 4]
+    assert [one.event_id for one in numbered] == [one.event_id for one in made]
+    assert {one.boot_id for one in numbered} == {str(UUID(int=7))}
+    assert len({one.event_id for one in numbered}) == 4
 
 
-def test_no_number_is_given_twice_however_many_threads_ask() -> None:
+def test_events_are_handed_on_in_the_order_of_their_numbers_whichever_thread_has_them() -> None:
     speaker = Speaker(_composer(), _DOOR)
+    sequences: list[int] = []
 
+    def slowly(event: Alert | DeviceEvent) -> None:
+        time.sleep(0.0005)  # lets another thread in, where nothing keeps it out
+        sequences.append(event.sequence)
+
+    numbering = Numbering(slowly)
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda _: speaker.event(_PULSE, at=_NOW).sequence, range(400)))
+        for _ in range(200):
+            pool.submit(lambda: numbering.put(speaker.event(_PULSE, at=_NOW)))
 
-    assert sorted(made) == list(range(1, 401))
+    assert sequences == list(range(1, 201))
 
 
 def test_episode_has_one_id_in_its_camera_and_start() -> None:

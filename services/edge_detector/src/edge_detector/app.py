@@ -27,7 +27,7 @@ from edge_detector.device.heat import Heat
 from edge_detector.device.metrics import DeviceMetrics
 from edge_detector.display import Display
 from edge_detector.edge import Edge, Kit, Listeners
-from edge_detector.events import Composer, Origin
+from edge_detector.events import Composer, Numbering, Origin
 from edge_detector.loading import Models
 from edge_detector.metrics import Metrics
 from edge_detector.pipeline import Event
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 Task = Coroutine[Any, Any, None]
+Put = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,8 @@ async def serve(settings: EdgeDetectorSettings, stop: asyncio.Event) -> None:
         quality_at=Timekeeper(clock, on_step=own.clock_stepped).quality_at,
         runtime=models.runtime,
     )
-    roster = Roster()
-    looked_after = _care(parts, models, roster, _heartbeats(parts, composer, spool))
+    roster, put = Roster(), Numbering(spool.put).put
+    looked_after = _care(parts, models, roster, _heartbeats(parts, composer, put))
     display = Display(Board((), clock)) if settings.is_web_on else None
     kit = Kit(
         models.built(),
@@ -93,7 +94,7 @@ async def serve(settings: EdgeDetectorSettings, stop: asyncio.Event) -> None:
         parts.metrics,
         parts.health,
         looked_after.heat,
-        _listeners(parts, spool, looked_after, display),
+        _listeners(parts, put, looked_after, display),
     )
     edge = Edge(plans, roster, kit, evidence_bytes_max=settings.evidence_bytes_max)
     await supervise(
@@ -136,12 +137,12 @@ def _forwarder(parts: Parts) -> "Forwarder | None":
     return wiring.forwarder(parts.settings, parts.registry)
 
 
-def _heartbeats(parts: Parts, composer: Composer, spool: Spool) -> Callable[[Heartbeat], None]:
+def _heartbeats(parts: Parts, composer: Composer, put: Put) -> Callable[[Heartbeat], None]:
     settings = parts.settings
     here = Location(longitude=settings.longitude, latitude=settings.latitude)
 
     def emit(beat: Heartbeat) -> None:
-        spool.put(composer.event(beat, Origin(location=here), at=parts.clock.now()))
+        put(composer.event(beat, Origin(location=here), at=parts.clock.now()))
 
     return emit
 
@@ -161,19 +162,17 @@ def _care(parts: Parts, models: Models, roster: Roster, emit: Callable[[Heartbea
     )
 
 
-def _listeners(
-    parts: Parts, spool: Spool, looked_after: Care, display: Display | None
-) -> Listeners:
+def _listeners(parts: Parts, put: Put, looked_after: Care, display: Display | None) -> Listeners:
     taken = looked_after.rates.taken
     ended = None if parts.settings.exit_at_end else partial(_ended, parts)
     if display is None:
-        return Listeners(spool.put, taken, ended=ended)
+        return Listeners(put, taken, ended=ended)
 
-    def put(event: Event) -> None:
-        spool.put(event)
+    def put_and_show(event: Event) -> None:
+        put(event)
         display.told(event)
 
-    return Listeners(put, taken, display.judged, display.changed, display.planned, ended)
+    return Listeners(put_and_show, taken, display.judged, display.changed, display.planned, ended)
 
 
 def _page(parts: Parts, display: Display | None, roster: Roster, stop: asyncio.Event) -> list[Task]:

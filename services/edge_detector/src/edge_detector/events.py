@@ -1,6 +1,5 @@
 """Alerts and device events: everything that leaves the device, numbered in one sequence."""
 
-import itertools
 import secrets
 import threading
 from collections.abc import Callable
@@ -50,7 +49,7 @@ class Stay:
 
 
 class Composer:
-    """Makes alerts and device events; numbers them from 1, whichever thread asks for them.
+    """Makes alerts and device events, for any thread; `Numbering` gives them their numbers.
 
     Args:
         identity: Who speaks.
@@ -68,8 +67,6 @@ class Composer:
         self._identity = identity
         self._runtime = runtime or (lambda: identity.runtime)
         self._quality_at = quality_at
-        self._numbers = itertools.count(1)
-        self._numbering = threading.Lock()
 
     def alert(self, stay: Stay, origin: Origin, *, at: datetime) -> Alert:
         """Return the alert that somebody's stay has become at a moment."""
@@ -89,7 +86,6 @@ class Composer:
             camera=origin.camera,
             runtime=self._runtime(),
             boot_id=str(identity.boot_id),
-            sequence=self._next_number(),
             clock_quality=self._quality_at(at),
             episode_started_at=stay.started_at,
         )
@@ -103,7 +99,6 @@ class Composer:
             location=origin.location,
             camera=origin.camera,
             boot_id=str(self._identity.boot_id),
-            sequence=self._next_number(),
             clock_quality=self._quality_at(at),
             happening=happening,
         )
@@ -112,9 +107,27 @@ class Composer:
         classifier = self._identity.classifier
         return classifier if violation.is_classified and classifier else self._identity.model
 
-    def _next_number(self) -> int:
-        with self._numbering:
-            return next(self._numbers)
+
+class Numbering:
+    """Numbers one device's events from 1 as they are handed on; for any thread.
+
+    A number taken earlier, when the event is made, would let an event of another thread with a
+    later number be stored first: (boot_id, sequence) is the order of the outbox and of the topic.
+
+    Args:
+        put: Takes them over in the order of their numbers; may not wait.
+    """
+
+    def __init__(self, put: Callable[[Alert | DeviceEvent], None]) -> None:
+        self._put = put
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def put(self, event: Alert | DeviceEvent) -> None:
+        """Hand the event on with the next number."""
+        with self._lock:
+            self._last += 1
+            self._put(event.model_copy(update={"sequence": self._last}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """From what happened before a board to the alerts and device events that travel."""
 
+import itertools
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
@@ -58,6 +59,8 @@ class BoardComposer:
         )
         # What is said of the clock is known with each moment, and put in below.
         self._composer = Composer(identity, quality_at=lambda _: ClockQuality.UNCERTAIN)
+        # One thread makes a board's events and stores them in the order in which it has made them.
+        self._numbers = itertools.count(1)
 
     def alert(
         self,
@@ -70,7 +73,7 @@ class BoardComposer:
     ) -> Alert:
         """Return the alert for the visitor, decided by the result with this key."""
         stay = Stay(self._episode_id(visit), visit.started_at, violation, evidence=None)
-        changes: dict[str, object] = {"clock_quality": moment.quality}
+        changes = self._known_here(moment)
         if key is not None:
             changes["event_id"] = _alert_id(self._guid, key)
         if picture is not None and self._keeps_pictures:
@@ -104,7 +107,10 @@ class BoardComposer:
 
     def _event(self, happening: EpisodeEnded | Compliance, moment: Moment) -> DeviceEvent:
         event = self._composer.event(happening, self._origin, at=moment.at)
-        return event.model_copy(update={"clock_quality": moment.quality})
+        return event.model_copy(update=self._known_here(moment))
+
+    def _known_here(self, moment: Moment) -> dict[str, object]:
+        return {"clock_quality": moment.quality, "sequence": next(self._numbers)}
 
     def _episode_id(self, visit: Visit) -> UUID:
         return uuid5(self._boot_id, f"{self._guid}\x1f{visit.number}")
