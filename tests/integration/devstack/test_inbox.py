@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from devstack.inbox import Faults, Inbox, InboxOptions, Login, Tls
+from devstack.inbox import Faults, Inbox, InboxOptions, Login, Tls, client
 from devstack.inbox.client import InboxClient
 
 SENDER = "maskwatch@example.org"
@@ -82,6 +82,22 @@ async def test_mails_of_one_connection_are_told_apart(inbox: Inbox, mails: Inbox
     summary = await mails.wait_for(3, timeout_s=5)
     assert summary.by_recipient == {"a@example.org": 2, "b@example.org": 1}
     assert len(await mails.messages(to="a@example.org")) == 2
+
+
+async def test_list_is_read_in_pages(
+    inbox: Inbox, mails: InboxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        await send(inbox, "a@example.org" if number % 2 else "b@example.org")
+    whole = await mails.messages()
+
+    for size in (1, 2, 5, 6):
+        monkeypatch.setattr(client, "_PAGE", size)
+        assert await mails.messages() == whole
+    newest = whole[0].id
+    assert [newest - message.id for message in whole] == [0, 1, 2, 3, 4]
+    monkeypatch.setattr(client, "_PAGE", 1)
+    assert await mails.messages(to="a@example.org") == whole[1::2]
 
 
 @pytest.mark.parametrize(("marker", "code"), [("450", 450), ("550", 550), ("421", 421)])
@@ -390,6 +406,7 @@ async def test_page_and_its_files_are_served(inbox: Inbox) -> None:
         ("/messages/999999/html", 404),
         ("/api/messages?limit=-1", 422),
         ("/api/messages?limit=many", 422),
+        ("/api/messages?before=-1", 422),
         ("/api/messages/../../etc/passwd", 404),
     ],
 )

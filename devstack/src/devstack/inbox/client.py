@@ -14,6 +14,8 @@ from devstack.inbox.faults import Faults
 
 _POLL_S = 0.05
 _TIMEOUT_S = 30.0
+# Every mail of a page is parsed before it is answered; hundreds of thousands take a minute.
+_PAGE = 5_000
 
 
 class Message(BaseModel):
@@ -63,7 +65,7 @@ class MessageDetail(Message):
 
 
 class MessageList(BaseModel):
-    """Mails, newest first; ``total`` counts those that a limit left out too."""
+    """Mails, newest first; ``total`` counts those that a limit left out, too."""
 
     total: int
     messages: list[Message]
@@ -115,9 +117,15 @@ class InboxClient:
 
     async def messages(self, *, to: str | None = None) -> list[Message]:
         """All mails, newest first, or those to one recipient of the envelope."""
-        query = {"limit": "0"} | ({} if to is None else {"to": to})
-        answer = await self._get("/api/messages", query)
-        return MessageList.model_validate_json(answer).messages
+        query = {"limit": str(_PAGE)} | ({} if to is None else {"to": to})
+        found: list[Message] = []
+        while True:
+            answer = await self._get("/api/messages", query)
+            page = MessageList.model_validate_json(answer).messages
+            found += page
+            if len(page) < _PAGE:
+                return found
+            query["before"] = str(page[-1].id)
 
     async def message(self, number: int) -> MessageDetail:
         """One mail, parsed.

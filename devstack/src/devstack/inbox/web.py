@@ -85,14 +85,17 @@ class _Pages:
         return _json(summary)
 
     async def messages(self, request: Request) -> Response:
-        """Newest first; ``to`` keeps one recipient's, ``limit`` bounds the list (0: all)."""
+        """Newest first; ``to`` keeps one recipient's, ``before`` what came before the mail of an
+        id, ``limit`` bounds the list (0: all).
+        """  # noqa: D205 - one sentence
         recipient = request.query_params.get("to")
+        before = _number(request, "before", self._store.last_number + 1)
         found = [
             each
             for each in self._store.newest_first()
-            if recipient is None or recipient in each.rcpt_to
+            if each.number < before and (recipient is None or recipient in each.rcpt_to)
         ]
-        limit = _limit(request) or len(found)
+        limit = _number(request, "limit", _DEFAULT_LIMIT) or len(found)
         shown = [self._message(envelope) for envelope in found[:limit]]
         return _json(MessageList(total=len(found), messages=shown))
 
@@ -180,10 +183,10 @@ def _part(number: int, index: int, part: mail.Part) -> Part:
     )
 
 
-def _limit(request: Request) -> int:
-    wanted = request.query_params.get("limit", str(_DEFAULT_LIMIT))
+def _number(request: Request, name: str, default: int) -> int:
+    wanted = request.query_params.get(name, str(default))
     if not wanted.isdecimal():
-        raise HTTPException(422, "limit must be a whole number")
+        raise HTTPException(422, f"{name} must be a whole number")
     return int(wanted)
 
 
