@@ -1,6 +1,7 @@
 """What became of a case's run: a line of build/faults/results.jsonl."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -59,18 +60,27 @@ class Outcome(BaseModel):
 
 
 def append(outcome: Outcome, path: Path = RESULTS) -> None:
-    """Add a line."""
+    """Add a line; one that a full disk has cut short before it stays a line of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    before = path.read_bytes()[-1:] if path.exists() else b""
     with path.open("a", encoding="utf-8") as file:
-        file.write(outcome.model_dump_json() + "\n")
+        file.write(("" if before in b"\n" else "\n") + outcome.model_dump_json() + "\n")
 
 
 def read(path: Path = RESULTS) -> list[Outcome]:
-    """Return all outcomes, oldest first; a last line that was cut short is left out."""
+    """Return all outcomes, oldest first; lines that were cut short are left out."""
     if not path.exists():
         return []
-    whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
-    return [Outcome.model_validate_json(line) for line in whole.splitlines()]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [Outcome.model_validate_json(line) for line in lines if _is_whole(line)]
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def latest(outcomes: list[Outcome]) -> list[Outcome]:

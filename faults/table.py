@@ -1,4 +1,6 @@
-"""``python -m faults.table`` writes docs/reliability.md from build/faults/results.jsonl."""
+"""``python -m faults.table`` writes docs/reliability.md from build/faults/results.jsonl, and
+build/bars/faults-*.json.
+"""  # noqa: D205 - one sentence
 
 import statistics
 import sys
@@ -24,6 +26,19 @@ _FOOT = """
 Recovery is counted from the moment at which the cause is gone until nothing waits anywhere on
 the path. The last column says what is known of the original programs; they were not
 run."""
+# How a fault is brought about where one machine cannot have it as a plant has it.
+_STAND_INS = """\
+* **F2**: a power cut is a file system of our own under SQLite (`faults/forgetful_vfs.py`), which
+  forgets what was not synced, at every write; no machine is switched off.
+* **F5, F6** and the full disk of **F22** are real file systems of a few megabytes, mounted by root;
+  without root they fail and say so. F5 has a second case that needs none: detector and dispatcher
+  may make no file larger than so much (`RLIMIT_FSIZE`).
+* **F10, F11**: there is one broker, which has no follower to miss. The proxy answers in its place
+  with the error codes; `MESSAGE_TOO_LARGE` and a missing topic are the broker's own.
+* **F12**: the processes see a clock that is set while they run (`faults/stepped_clock.c`); the
+  machine's own stays.
+* **F7**: the hours of an outage are the alerts of these hours, not the hours.
+"""
 _COLUMNS = (
     "case",
     "what is broken",
@@ -48,7 +63,9 @@ def page(found: Sequence[Outcome]) -> str:
             *table,
             _FOOT,
             *_measured(cases),
-            "\n## What is not promised\n",
+            "\n## Brought about otherwise than in a plant\n",
+            _STAND_INS,
+            "## What is not promised\n",
             promises.NOT_PROMISED,
         ]
     )
@@ -102,13 +119,17 @@ def _cells(texts: Sequence[str]) -> str:
     return "| " + " | ".join(text.replace("|", "\\|").replace("\n", " ") for text in texts) + " |"
 
 
-def main(results: Path = outcomes.RESULTS, target: Path = PAGE) -> int:
-    """Write the page; without a single run there is nothing to write."""
+def main(results: Path = outcomes.RESULTS, target: Path = PAGE, bars: Path = summary.BARS) -> int:
+    """Write the page, and the bars of all runs in it; without a run there is nothing to write.
+
+    A run that was resumed has left the bars of its own part alone.
+    """
     found = outcomes.latest(outcomes.read(results))
     if not found:
         print(f"no runs in {results}: run make faults first", file=sys.stderr)
         return 1
     target.write_text(page(found), encoding="utf-8")
+    summary.write_bars(found, bars)
     print(f"{target.relative_to(ROOT) if target.is_relative_to(ROOT) else target} is written")
     return 0
 

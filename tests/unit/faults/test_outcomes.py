@@ -38,6 +38,10 @@ def test_outcomes_are_read_back_and_the_last_of_a_seed_counts(tmp_path: Path) ->
     assert outcomes.read(path) == [failed, passed, other]
     assert outcomes.latest(outcomes.read(path)) == [passed, other]
 
+    outcomes.append(other, path)
+
+    assert outcomes.read(path) == [failed, passed, other, other]
+
 
 def test_without_a_run_there_are_no_outcomes(tmp_path: Path) -> None:
     assert outcomes.read(tmp_path / "none.jsonl") == []
@@ -99,9 +103,21 @@ def test_failed_run_stands_in_the_page() -> None:
     )
 
 
+def test_page_comes_with_the_bars_of_all_its_runs(tmp_path: Path) -> None:
+    results, target = tmp_path / "results.jsonl", tmp_path / "page.md"
+    for outcome in (_outcome(), _outcome(seed=2)):
+        outcomes.append(outcome, results)
+
+    assert table.main(results, target, tmp_path) == 0
+
+    assert "2 runs" in target.read_text()
+    (passed, *_) = json.loads((tmp_path / "faults-relay.json").read_text())
+    assert (passed["bar"], passed["value"]) == ("F9, runs passed", 2)
+
+
 def test_page_is_not_written_without_a_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert table.main(tmp_path / "none.jsonl", tmp_path / "page.md") == 1
+    assert table.main(tmp_path / "none.jsonl", tmp_path / "page.md", tmp_path) == 1
     assert "run make faults first" in capsys.readouterr().err
     assert not (tmp_path / "page.md").exists()
