@@ -86,7 +86,7 @@ def _row(case: str, runs: Sequence[Outcome]) -> str:
     return _cells(
         [
             case,
-            runs[-1].text,
+            "; ".join(dict.fromkeys(run.text for run in runs)),
             str(len(runs)),
             ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()),
             f"{sum(run.events for run in runs):,}",
