@@ -29,7 +29,7 @@ run."""
 # How a fault is brought about where one machine cannot have it as a plant has it.
 _STAND_INS = """\
 * **F2**: a power cut is a file system of our own under SQLite (`faults/forgetful_vfs.py`), which
-  forgets what was not synced, at every write; no machine is switched off.
+  forgets what was not synced, at writes drawn at random; no machine is switched off.
 * **F5, F6** and the full disk of **F22** are real file systems of a few megabytes, mounted by root;
   without root they fail and say so. F5 has a second case that needs none: detector and dispatcher
   may make no file larger than so much (`RLIMIT_FSIZE`).
